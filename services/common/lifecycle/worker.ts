@@ -1,0 +1,47 @@
+import type { Clock } from "../time/clock";
+import type { Logger } from "../log/logger";
+
+/**
+ * Runs `step` again and again until closed: at once while a step says that more is waiting, after `idleMs` when not,
+ * after `idleMs` too when it failed (logged, never thrown: a worker outlives a database that is away).
+ */
+export function startWorker(options: {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly idleMs: number;
+  /** One bounded step; true when more is waiting. */
+  readonly step: (signal: AbortSignal) => Promise<boolean>;
+}): Worker {
+  const stop = new AbortController();
+  let nudged = new AbortController();
+  const loop = async () => {
+    while (!stop.signal.aborted) {
+      let more = false;
+      try {
+        more = await options.step(stop.signal);
+      } catch (error) {
+        if (!stop.signal.aborted) options.log.warn({ err: error, worker: options.name }, "worker step failed");
+      }
+      if (!more && !stop.signal.aborted) {
+        await options.clock.sleep(options.idleMs, AbortSignal.any([stop.signal, nudged.signal]));
+        if (nudged.signal.aborted) nudged = new AbortController();
+      }
+    }
+  };
+  const ended = loop();
+  return {
+    nudge: () => nudged.abort(),
+    close: async () => {
+      stop.abort();
+      await ended;
+    },
+  };
+}
+
+export type Worker = {
+  /** Wakes it if it sleeps. */
+  nudge(): void;
+  /** Asks the step to stop by its signal and waits for it. */
+  close(): Promise<void>;
+};

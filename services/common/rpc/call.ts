@@ -1,0 +1,53 @@
+import { randomBytes } from "node:crypto";
+import { CairnError } from "../errors/cairn-error";
+
+/**
+ * What travels with every call, in process and over the wire: who asked first, until when, and how to stop it.
+ * Handlers pass their own Call on to the calls that they make, so that one deadline and one cancellation cover a
+ * whole request.
+ */
+export type Call = {
+  /** One per request at the edge; in every log line and in every error answer. */
+  readonly requestId: string;
+  /** W3C Trace Context `traceparent`. */
+  readonly traceparent: string;
+  /** Aborted when the caller goes away or the deadline passes. Its reason is a CairnError. */
+  readonly signal: AbortSignal;
+  /** When the caller stops waiting, on this process's monotonic clock (`performance.now()`); undefined is never. */
+  readonly deadlineAtMs?: number | undefined;
+};
+
+/** Starts a call that nobody upstream made: a background worker's, a test's, an edge's. */
+export function newCall(options: { requestId?: string; signal?: AbortSignal; timeoutMs?: number } = {}): Call {
+  const trace = randomBytes(24).toString("hex");
+  const call: Call = {
+    requestId: options.requestId ?? trace.slice(0, 16).toUpperCase(),
+    traceparent: `00-${trace.slice(0, 32)}-${trace.slice(32)}-01`,
+    signal: options.signal ?? new AbortController().signal,
+  };
+  return options.timeoutMs === undefined
+    ? call
+    : { ...call, deadlineAtMs: performance.now() + options.timeoutMs };
+}
+
+/** The same call with a nearer deadline; a farther one changes nothing. */
+export function withTimeout(call: Call, timeoutMs: number): Call {
+  const deadlineAtMs = Math.min(performance.now() + timeoutMs, call.deadlineAtMs ?? Number.POSITIVE_INFINITY);
+  return { ...call, deadlineAtMs };
+}
+
+/** The same call under another signal, which should follow `call.signal`. */
+export function withSignal(call: Call, signal: AbortSignal): Call {
+  return { ...call, signal };
+}
+
+/** Throws the reason when the call was cancelled or its deadline has passed. */
+export function throwIfEnded(call: Call): void {
+  if (call.signal.aborted) throw endReason(call.signal);
+  if (call.deadlineAtMs !== undefined && performance.now() >= call.deadlineAtMs) throw new CairnError("DEADLINE_EXCEEDED");
+}
+
+/** Why a signal was aborted, as a CairnError. */
+export function endReason(signal: AbortSignal): CairnError {
+  return signal.reason instanceof CairnError ? signal.reason : new CairnError("CANCELLED", { cause: signal.reason });
+}

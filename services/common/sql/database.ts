@@ -1,0 +1,33 @@
+import type { Kysely } from "kysely";
+
+export type DatabaseConfig =
+  | {
+      readonly kind: "sqlite";
+      /** A file; ":memory:" for tests that need no durability. */
+      readonly path: string;
+    }
+  | {
+      readonly kind: "postgres";
+      readonly url: string;
+      /** Each service has a schema of its own, made on start. */
+      readonly schema: string;
+      /** Default 10. */
+      readonly maxConnections?: number;
+    };
+
+/** One service's own tables on either engine. The same Kysely queries run on both. */
+export type Database<Tables> = {
+  readonly kind: "sqlite" | "postgres";
+  /** Reads outside a transaction. Throws CairnError DATABASE_UNAVAILABLE when the engine cannot be reached. */
+  readonly db: Kysely<Tables>;
+  /**
+   * Runs `work` in a transaction that is durable when this resolves (SQLite: WAL with synchronous=FULL; PostgreSQL:
+   * READ COMMITTED with synchronous_commit=on). SQLite: one at a time, in order of arrival. Throws what `work`
+   * throws, after rolling back; DATABASE_UNAVAILABLE when the engine is away. When the connection is lost during
+   * COMMIT the outcome is unknown: OUTCOME_UNKNOWN.
+   */
+  transaction<T>(work: (trx: Kysely<Tables>) => Promise<T>): Promise<T>;
+  /** Throws when the database does not answer. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+};
