@@ -40,7 +40,8 @@ export class CairnError extends Error {
 /** Whatever was thrown, as a CairnError. What is not one is INTERNAL, its text kept for the log alone. */
 export function toCairnError(thrown: unknown): CairnError {
   if (thrown instanceof CairnError) return thrown;
-  if (thrown instanceof Error && thrown.name === "AbortError") return new CairnError("CANCELLED", { cause: thrown });
+  if (thrown instanceof Error && thrown.name === "AbortError")
+    return new CairnError("CANCELLED", { cause: thrown });
   return new CairnError("INTERNAL", { cause: thrown });
 }
 

@@ -1,5 +1,5 @@
-import type { Clock } from "../time/clock";
 import type { Logger } from "../log/logger";
+import type { Clock } from "../time/clock";
 
 /**
  * Runs `step` again and again until closed: at once while a step says that more is waiting, after `idleMs` when not,
@@ -21,7 +21,8 @@ export function startWorker(options: {
       try {
         more = await options.step(stop.signal);
       } catch (error) {
-        if (!stop.signal.aborted) options.log.warn({ err: error, worker: options.name }, "worker step failed");
+        if (!stop.signal.aborted)
+          options.log.warn({ err: error, worker: options.name }, "worker step failed");
       }
       if (!more && !stop.signal.aborted) {
         await options.clock.sleep(options.idleMs, AbortSignal.any([stop.signal, nudged.signal]));

@@ -6,9 +6,21 @@ export type Logger = pino.Logger;
  * The process's logger: JSON lines, or readable ones on a terminal. Keys and secrets are cut out by name wherever
  * they appear (I9).
  */
-export function createLogger(options: { level: string; pretty: boolean; destination?: pino.DestinationStream }): Logger {
+export function createLogger(options: {
+  level: string;
+  pretty: boolean;
+  destination?: pino.DestinationStream;
+}): Logger {
   const redact = {
-    paths: ["authorization", "*.authorization", "headers.authorization", "secret", "*.secret", "apiKey", "*.apiKey"],
+    paths: [
+      "authorization",
+      "*.authorization",
+      "headers.authorization",
+      "secret",
+      "*.secret",
+      "apiKey",
+      "*.apiKey",
+    ],
     censor: "[redacted]",
   };
   if (options.destination !== undefined) return pino({ level: options.level, redact }, options.destination);
@@ -16,7 +28,10 @@ export function createLogger(options: { level: string; pretty: boolean; destinat
   return pino({
     level: options.level,
     redact,
-    transport: { target: "pino-pretty", options: { ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l" } },
+    transport: {
+      target: "pino-pretty",
+      options: { ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l" },
+    },
   });
 }
 

@@ -18,7 +18,9 @@ export type Call = {
 };
 
 /** Starts a call that nobody upstream made: a background worker's, a test's, an edge's. */
-export function newCall(options: { requestId?: string; signal?: AbortSignal; timeoutMs?: number } = {}): Call {
+export function newCall(
+  options: { requestId?: string; signal?: AbortSignal; timeoutMs?: number } = {},
+): Call {
   const trace = randomBytes(24).toString("hex");
   const call: Call = {
     requestId: options.requestId ?? trace.slice(0, 16).toUpperCase(),
@@ -44,10 +46,13 @@ export function withSignal(call: Call, signal: AbortSignal): Call {
 /** Throws the reason when the call was cancelled or its deadline has passed. */
 export function throwIfEnded(call: Call): void {
   if (call.signal.aborted) throw endReason(call.signal);
-  if (call.deadlineAtMs !== undefined && performance.now() >= call.deadlineAtMs) throw new CairnError("DEADLINE_EXCEEDED");
+  if (call.deadlineAtMs !== undefined && performance.now() >= call.deadlineAtMs)
+    throw new CairnError("DEADLINE_EXCEEDED");
 }
 
 /** Why a signal was aborted, as a CairnError. */
 export function endReason(signal: AbortSignal): CairnError {
-  return signal.reason instanceof CairnError ? signal.reason : new CairnError("CANCELLED", { cause: signal.reason });
+  return signal.reason instanceof CairnError
+    ? signal.reason
+    : new CairnError("CANCELLED", { cause: signal.reason });
 }

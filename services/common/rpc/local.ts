@@ -1,7 +1,14 @@
 import { create, type DescMethod, type DescService, type Message } from "@bufbuild/protobuf";
 import { CairnError, toCairnError } from "../errors/cairn-error";
 import { type Call, endReason, throwIfEnded, withSignal } from "./call";
-import { type AnyMethod, type Interceptor, intercept, mapMethods, type ServiceClient, type ServiceImpl } from "./service";
+import {
+  type AnyMethod,
+  type Interceptor,
+  intercept,
+  mapMethods,
+  type ServiceClient,
+  type ServiceImpl,
+} from "./service";
 
 /**
  * Carries a service inside one process: a function call on the generated types. No serialisation and no copy of a
@@ -25,7 +32,9 @@ export function localClient<S extends DescService>(
 
 function localUnary(method: DescMethod, handler: AnyMethod): AnyMethod {
   return (request, call) =>
-    withLimits(call, async (limited) => create(method.output, await handler(create(method.input, request), limited)));
+    withLimits(call, async (limited) =>
+      create(method.output, await handler(create(method.input, request), limited)),
+    );
 }
 
 function localClientStream(method: DescMethod, handler: AnyMethod): AnyMethod {
@@ -45,7 +54,9 @@ function localServerStream(method: DescMethod, handler: AnyMethod): AnyMethod {
   return async function* (request, call) {
     throwIfEnded(call);
     const limits = limit(call);
-    const responses = (handler(create(method.input, request), limits.call) as AsyncIterable<Message>)[Symbol.asyncIterator]();
+    const responses = (handler(create(method.input, request), limits.call) as AsyncIterable<Message>)[
+      Symbol.asyncIterator
+    ]();
     try {
       while (true) {
         const next = await orEnd(responses.next(), limits.call);
@@ -118,7 +129,10 @@ function limit(call: Call): { call: Call; abort(reason: CairnError): void; relea
   const timer =
     call.deadlineAtMs === undefined
       ? undefined
-      : setTimeout(() => controller.abort(new CairnError("DEADLINE_EXCEEDED")), call.deadlineAtMs - performance.now());
+      : setTimeout(
+          () => controller.abort(new CairnError("DEADLINE_EXCEEDED")),
+          call.deadlineAtMs - performance.now(),
+        );
   return {
     call: withSignal(call, controller.signal),
     abort: (reason) => controller.abort(reason),

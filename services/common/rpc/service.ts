@@ -51,16 +51,17 @@ export type AnyMethod = (input: any, call: Call) => any;
 export type Interceptor = (method: DescMethod, next: AnyMethod) => AnyMethod;
 
 /** Builds an object with each method of `service` made by `make`. */
-export function mapMethods<S extends DescService, T>(
-  service: S,
-  make: (method: DescMethod) => AnyMethod,
-): T {
+export function mapMethods<S extends DescService, T>(service: S, make: (method: DescMethod) => AnyMethod): T {
   const result: Record<string, AnyMethod> = {};
   for (const method of service.methods) result[method.localName] = make(method);
   return result as T;
 }
 
 /** Applies interceptors so that the first one is outermost. */
-export function intercept(method: DescMethod, inner: AnyMethod, interceptors: readonly Interceptor[]): AnyMethod {
+export function intercept(
+  method: DescMethod,
+  inner: AnyMethod,
+  interceptors: readonly Interceptor[],
+): AnyMethod {
   return interceptors.reduceRight((next, interceptor) => interceptor(method, next), inner);
 }

@@ -20,6 +20,8 @@ export type Database<Tables> = {
   readonly kind: "sqlite" | "postgres";
   /** Reads outside a transaction. Throws CairnError DATABASE_UNAVAILABLE when the engine cannot be reached. */
   readonly db: Kysely<Tables>;
+  /** The connection that transactions use; for migrations alone. */
+  readonly writer: Kysely<Tables>;
   /**
    * Runs `work` in a transaction that is durable when this resolves (SQLite: WAL with synchronous=FULL; PostgreSQL:
    * READ COMMITTED with synchronous_commit=on). SQLite: one at a time, in order of arrival. Throws what `work`
