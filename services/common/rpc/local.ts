@@ -41,7 +41,12 @@ function localClientStream(method: DescMethod, handler: AnyMethod): AnyMethod {
   return async (requests: AsyncIterable<Message>, call) => {
     const source = new SourceStream(requests, method);
     try {
-      return await withLimits(call, async (limited) => create(method.output, await handler(source, limited)));
+      const response = await withLimits(call, async (limited) =>
+        create(method.output, await handler(source, limited)),
+      );
+      // A handler that answers all the same cannot make a broken request a good one.
+      if (source.failure !== undefined) throw source.failure;
+      return response;
     } catch (error) {
       throw source.failure ?? error;
     } finally {

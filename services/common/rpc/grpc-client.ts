@@ -1,0 +1,194 @@
+import {
+  create,
+  type DescMethod,
+  type DescService,
+  fromBinary,
+  type Message,
+  toBinary,
+} from "@bufbuild/protobuf";
+import {
+  Client,
+  type ClientReadableStream,
+  type ClientWritableStream,
+  credentials,
+  Metadata,
+  type ServiceError,
+} from "@grpc/grpc-js";
+import { type Call, endReason, throwIfEnded } from "./call";
+import { grpcChannelOptions } from "./grpc-options";
+import { asBuffer } from "./grpc-server";
+import { mapStream } from "./map-stream";
+import { type AnyMethod, type Interceptor, intercept, mapMethods, type ServiceClient } from "./service";
+import { authorizationKey, fromStatus, requestIdKey, traceparentKey } from "./wire";
+
+export type GrpcConnection = {
+  /** A client of one service at this address; calls share the connection. */
+  client<S extends DescService>(service: S, interceptors?: readonly Interceptor[]): ServiceClient<S>;
+  close(): void;
+};
+
+type Codec = {
+  path: string;
+  serialize: (message: Message) => Buffer;
+  deserialize: (bytes: Buffer) => Message;
+};
+
+/** A connection to a process at `address` ("host:port"). Opens when first used and reopens by itself. */
+export function connectGrpc(address: string, clusterSecret: string): GrpcConnection {
+  const channel = new Client(address, credentials.createInsecure(), grpcChannelOptions);
+  const authorization = `Bearer ${clusterSecret}`;
+  const start: Start = { channel, address, metadata: (call) => metadataOf(call, authorization) };
+  return {
+    client: (service, interceptors = []) =>
+      mapMethods(service, (method) =>
+        takeInitialisers(method, intercept(method, methodOf(start, service, method), interceptors)),
+      ),
+    close: () => channel.close(),
+  };
+}
+
+/** Callers give initialisers; wrappers and the wire see whole messages. */
+function takeInitialisers(method: DescMethod, next: AnyMethod): AnyMethod {
+  if (method.methodKind !== "client_streaming")
+    return (request, call) => next(create(method.input, request), call);
+  return (requests: AsyncIterable<Message>, call) =>
+    next(
+      mapStream(requests, (init) => create(method.input, init)),
+      call,
+    );
+}
+
+type Start = { channel: Client; address: string; metadata: (call: Call) => Metadata };
+
+function metadataOf(call: Call, authorization: string): Metadata {
+  const metadata = new Metadata();
+  metadata.set(authorizationKey, authorization);
+  metadata.set(requestIdKey, call.requestId);
+  metadata.set(traceparentKey, call.traceparent);
+  return metadata;
+}
+
+function optionsOf(call: Call): { deadline?: number } {
+  return call.deadlineAtMs === undefined
+    ? {}
+    : { deadline: Date.now() + call.deadlineAtMs - performance.now() };
+}
+
+function methodOf(start: Start, service: DescService, method: DescMethod): AnyMethod {
+  const codec: Codec = {
+    path: `/${service.typeName}/${method.name}`,
+    serialize: (message) => asBuffer(toBinary(method.input, message as never)),
+    deserialize: (bytes) => fromBinary(method.output, bytes) as Message,
+  };
+  if (method.methodKind === "unary") return unary(start, codec);
+  if (method.methodKind === "client_streaming") return clientStream(start, codec);
+  return serverStream(start, codec);
+}
+
+function unary({ channel, address, metadata }: Start, codec: Codec): AnyMethod {
+  return async (request, call) => {
+    throwIfEnded(call);
+    return new Promise((resolve, reject) => {
+      const cancel = () => outbound.cancel();
+      const outbound = channel.makeUnaryRequest(
+        codec.path,
+        codec.serialize,
+        codec.deserialize,
+        request,
+        metadata(call),
+        optionsOf(call),
+        (error, response) => {
+          call.signal.removeEventListener("abort", cancel);
+          if (error !== null)
+            reject(call.signal.aborted ? endReason(call.signal) : fromStatus(error, address));
+          else resolve(response);
+        },
+      );
+      call.signal.addEventListener("abort", cancel, { once: true });
+    });
+  };
+}
+
+function clientStream({ channel, address, metadata }: Start, codec: Codec): AnyMethod {
+  return async (requests: AsyncIterable<Message>, call) => {
+    throwIfEnded(call);
+    const source = requests[Symbol.asyncIterator]();
+    let sourceFailure: unknown;
+    let over = false;
+    return new Promise((resolve, reject) => {
+      const outbound = channel.makeClientStreamRequest(
+        codec.path,
+        codec.serialize,
+        codec.deserialize,
+        metadata(call),
+        optionsOf(call),
+        (error: ServiceError | null, response?: Message) => {
+          over = true;
+          source.return?.()?.catch(() => {});
+          call.signal.removeEventListener("abort", cancel);
+          if (error === null) return resolve(response);
+          reject(
+            sourceFailure ?? (call.signal.aborted ? endReason(call.signal) : fromStatus(error, address)),
+          );
+        },
+      );
+      const cancel = () => outbound.cancel();
+      call.signal.addEventListener("abort", cancel, { once: true });
+      // The callback tells of every failure; the event alone would end the process.
+      outbound.on("error", () => {});
+      pump(source, outbound, () => over).catch((error) => {
+        sourceFailure = error;
+        outbound.cancel();
+      });
+    });
+  };
+}
+
+/** Writes as fast as the peer reads (I7); stops when the peer has answered early, as it does to refuse. */
+async function pump(
+  source: AsyncIterator<Message>,
+  outbound: ClientWritableStream<Message>,
+  over: () => boolean,
+): Promise<void> {
+  while (!over()) {
+    const next = await source.next();
+    if (over()) return;
+    if (next.done) return void outbound.end();
+    if (!outbound.write(next.value)) await writable(outbound);
+  }
+}
+
+function writable(outbound: ClientWritableStream<Message>): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      for (const event of ["drain", "status", "error", "close"]) outbound.removeListener(event, done);
+      resolve();
+    };
+    for (const event of ["drain", "status", "error", "close"]) outbound.on(event, done);
+  });
+}
+
+function serverStream({ channel, address, metadata }: Start, codec: Codec): AnyMethod {
+  return async function* (request, call) {
+    throwIfEnded(call);
+    const inbound: ClientReadableStream<Message> = channel.makeServerStreamRequest(
+      codec.path,
+      codec.serialize,
+      codec.deserialize,
+      request,
+      metadata(call),
+      optionsOf(call),
+    );
+    const cancel = () => inbound.cancel();
+    call.signal.addEventListener("abort", cancel, { once: true });
+    try {
+      yield* inbound as AsyncIterable<Message>;
+    } catch (error) {
+      throw call.signal.aborted ? endReason(call.signal) : fromStatus(error, address);
+    } finally {
+      call.signal.removeEventListener("abort", cancel);
+      // Breaking out of the loop does not by itself tell the peer to stop (I8).
+      inbound.cancel();
+    }
+  };
+}

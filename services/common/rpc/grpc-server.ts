@@ -1,0 +1,181 @@
+import type { EventEmitter } from "node:events";
+import type { Readable } from "node:stream";
+import {
+  create,
+  type DescMethod,
+  type DescService,
+  fromBinary,
+  type Message,
+  toBinary,
+} from "@bufbuild/protobuf";
+import {
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerReadableStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceDefinition,
+  type sendUnaryData,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import { CairnError, toCairnError } from "../errors/cairn-error";
+import { type Call, newCall } from "./call";
+import { grpcChannelOptions } from "./grpc-options";
+import type { AnyMethod, ServiceImpl } from "./service";
+import { authorizationKey, requestIdKey, toStatus, traceparentKey } from "./wire";
+
+export type GrpcServer = {
+  /** Adds a service; its methods are wrapped already. `open` ones need no cluster secret. */
+  add<S extends DescService>(service: S, impl: ServiceImpl<S>, options?: { open?: boolean }): void;
+  /** Resolves with the port bound; 0 picks a free one. */
+  listen(host: string, port: number): Promise<number>;
+  /** Lets calls in flight finish within the grace, then cuts them. */
+  close(graceMs: number): Promise<void>;
+};
+
+/** True when the peer may call: compares what it sent as `authorization`, in constant time. */
+export type PeerCheck = (authorization: string | undefined) => boolean;
+
+type AnyServerCall =
+  | ServerUnaryCall<Message, Message>
+  | ServerReadableStream<Message, Message>
+  | ServerWritableStream<Message, Message>
+  | ServerDuplexStream<Message, Message>;
+
+/** Serves our service interface by grpc-js, which is three times as fast for unary calls as connect-node. */
+export function createGrpcServer(peerCheck: PeerCheck): GrpcServer {
+  const server = new Server(grpcChannelOptions);
+  return {
+    add(service, impl, options = {}) {
+      const definition: Record<string, ReturnType<typeof definitionOf>> = {};
+      const handlers: UntypedServiceImplementation = {};
+      for (const method of service.methods) {
+        const handler = (impl as unknown as Record<string, AnyMethod>)[method.localName];
+        if (handler === undefined) throw new Error(`${service.typeName} lacks ${method.name}`);
+        definition[method.name] = definitionOf(service, method);
+        const admitted = options.open === true ? undefined : peerCheck;
+        handlers[method.name] = handlerOf(method, handler.bind(impl) as AnyMethod, admitted) as never;
+      }
+      server.addService(definition as ServiceDefinition, handlers);
+    },
+    listen: (host, port) =>
+      new Promise((resolve, reject) => {
+        const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+        server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
+          error === null ? resolve(bound) : reject(error),
+        );
+      }),
+    close: (graceMs) =>
+      new Promise((resolve) => {
+        const cut = setTimeout(() => server.forceShutdown(), graceMs);
+        server.tryShutdown(() => {
+          clearTimeout(cut);
+          resolve();
+        });
+      }),
+  };
+}
+
+function definitionOf(service: DescService, method: DescMethod) {
+  const { input, output } = method;
+  return {
+    path: `/${service.typeName}/${method.name}`,
+    requestStream: method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
+    responseStream: method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
+    requestSerialize: (message: Message) => Buffer.from(toBinary(input, message as never)),
+    requestDeserialize: (bytes: Buffer) => fromBinary(input, bytes),
+    responseSerialize: (message: Message) => asBuffer(toBinary(output, message as never)),
+    responseDeserialize: (bytes: Buffer) => fromBinary(output, bytes),
+  };
+}
+
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function handlerOf(method: DescMethod, handler: AnyMethod, peerCheck: PeerCheck | undefined) {
+  return async (inbound: AnyServerCall, callback?: sendUnaryData<Message>) => {
+    const ended = new AbortController();
+    const events: EventEmitter = inbound;
+    events.on("cancelled", () => {
+      ended.abort(new CairnError("CANCELLED"));
+      // Else a handler would wait for ever for the rest of a request.
+      if (method.methodKind === "client_streaming")
+        (inbound as Readable).destroy(new CairnError("CANCELLED"));
+    });
+    // A streaming call whose peer vanishes reports it as an error too; the signal says all that a handler needs.
+    events.on("error", () => ended.abort(new CairnError("CANCELLED")));
+    try {
+      const authorization = inbound.metadata.get(authorizationKey)[0];
+      if (
+        peerCheck !== undefined &&
+        !peerCheck(typeof authorization === "string" ? authorization : undefined)
+      ) {
+        throw new CairnError("PEER_UNAUTHENTICATED", { hint: "Give every process the same CLUSTER_SECRET." });
+      }
+      const call = callOf(inbound, ended.signal);
+      const input =
+        method.methodKind === "client_streaming" ? inbound : (inbound as { request?: unknown }).request;
+      if (method.methodKind === "server_streaming") {
+        await sendAll(
+          inbound as ServerWritableStream<Message, Message>,
+          method,
+          handler(input, call),
+          ended.signal,
+        );
+      } else {
+        callback?.(null, create(method.output, await handler(input, call)));
+      }
+    } catch (error) {
+      const status = toStatus(toCairnError(error));
+      if (callback === undefined) (inbound as ServerWritableStream<Message, Message>).emit("error", status);
+      else callback(status);
+    } finally {
+      ended.abort(new CairnError("CANCELLED"));
+    }
+  };
+}
+
+function callOf(inbound: AnyServerCall, signal: AbortSignal): Call {
+  const requestId = inbound.metadata.get(requestIdKey)[0];
+  const traceparent = inbound.metadata.get(traceparentKey)[0];
+  const deadline = inbound.getDeadline();
+  const fresh = newCall({ signal, ...(typeof requestId === "string" ? { requestId } : {}) });
+  return {
+    ...fresh,
+    ...(typeof traceparent === "string" ? { traceparent } : {}),
+    ...(typeof deadline === "number" && Number.isFinite(deadline)
+      ? { deadlineAtMs: performance.now() + deadline - Date.now() }
+      : deadline instanceof Date
+        ? { deadlineAtMs: performance.now() + deadline.getTime() - Date.now() }
+        : {}),
+  };
+}
+
+/** Writes as fast as the reader reads (I7); stops the handler's generator as soon as the reader is gone (I8). */
+async function sendAll(
+  stream: ServerWritableStream<Message, Message>,
+  method: DescMethod,
+  responses: AsyncIterable<Message>,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const response of responses) {
+    if (signal.aborted) return;
+    if (!stream.write(create(method.output, response))) await drained(stream, signal);
+  }
+  stream.end();
+}
+
+function drained(stream: ServerWritableStream<Message, Message>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.removeListener("drain", done);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    stream.once("drain", done);
+    signal.addEventListener("abort", done, { once: true });
+    if (signal.aborted) done();
+  });
+}
