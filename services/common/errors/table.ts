@@ -179,7 +179,12 @@ export const errorTable = {
   NO_SUCH_USER: entry("NOT_FOUND", 404, "NoSuchEntity", "The user does not exist."),
   NO_SUCH_KEY: entry("NOT_FOUND", 404, "NoSuchEntity", "The key does not exist."),
   NAME_TAKEN: entry("ALREADY_EXISTS", 409, "EntityAlreadyExists", "The name is taken."),
-  TOO_MANY_KEYS: entry("FAILED_PRECONDITION", 409, "LimitExceeded", "The user has as many keys as a user may have."),
+  TOO_MANY_KEYS: entry(
+    "FAILED_PRECONDITION",
+    409,
+    "LimitExceeded",
+    "The user has as many keys as a user may have.",
+  ),
   LAST_ADMIN: entry("FAILED_PRECONDITION", 409, "DeleteConflict", "The last admin key cannot be taken away."),
   NO_SUCH_VOLUME: entry("NOT_FOUND", 404, "InternalError", "The volume does not exist."),
 
@@ -260,7 +265,12 @@ export const errorTable = {
     "The metadata database cannot be reached.",
     5,
   ),
-  WRONG_MASTER_KEY: entry("FAILED_PRECONDITION", 503, "ServiceUnavailable", "The master key does not open this database."),
+  WRONG_MASTER_KEY: entry(
+    "FAILED_PRECONDITION",
+    503,
+    "ServiceUnavailable",
+    "The master key does not open this database.",
+  ),
   DATABASE_UNAVAILABLE: entry("UNAVAILABLE", 503, "ServiceUnavailable", "The database cannot be reached.", 5),
   OUTCOME_UNKNOWN: entry(
     "UNAVAILABLE",

@@ -76,8 +76,17 @@ export class Crc64Nvme {
       const f = 512 + ((h >>> 8) & 0xff);
       const g = 256 + ((h >>> 16) & 0xff);
       const i = h >>> 24;
-      h = at(high, a) ^ at(high, b) ^ at(high, c) ^ at(high, d) ^ at(high, e) ^ at(high, f) ^ at(high, g) ^ at(high, i);
-      l = at(low, a) ^ at(low, b) ^ at(low, c) ^ at(low, d) ^ at(low, e) ^ at(low, f) ^ at(low, g) ^ at(low, i);
+      h =
+        at(high, a) ^
+        at(high, b) ^
+        at(high, c) ^
+        at(high, d) ^
+        at(high, e) ^
+        at(high, f) ^
+        at(high, g) ^
+        at(high, i);
+      l =
+        at(low, a) ^ at(low, b) ^ at(low, c) ^ at(low, d) ^ at(low, e) ^ at(low, f) ^ at(low, g) ^ at(low, i);
     }
     for (; index < bytes.length; index++) {
       const entry = (l ^ (bytes[index] as number)) & 0xff;

@@ -11,7 +11,10 @@ export type Call = {
   readonly requestId: string;
   /** W3C Trace Context `traceparent`. */
   readonly traceparent: string;
-  /** Aborted when the caller goes away or the deadline passes. Its reason is a CairnError. */
+  /**
+   * Aborted when the caller goes away, the deadline passes, or the call is over; its reason is a CairnError. Work
+   * that outlives its call needs a call of its own (`newCall`).
+   */
   readonly signal: AbortSignal;
   /** When the caller stops waiting, on this process's monotonic clock (`performance.now()`); undefined is never. */
   readonly deadlineAtMs?: number | undefined;

@@ -72,9 +72,8 @@ function localServerStream(method: DescMethod, handler: AnyMethod): AnyMethod {
       throw toCairnError(error);
     } finally {
       // The reader may have left early, or the deadline may have passed: either ends the writer at once (I8).
-      limits.abort(new CairnError("CANCELLED"));
-      responses.return?.()?.catch(() => {});
       limits.release();
+      responses.return?.()?.catch(() => {});
     }
   };
 }
@@ -126,8 +125,8 @@ async function withLimits<T>(call: Call, work: (limited: Call) => Promise<T>): P
   }
 }
 
-/** A call whose signal also follows its deadline, and can be aborted on its own. */
-function limit(call: Call): { call: Call; abort(reason: CairnError): void; release(): void } {
+/** A call whose signal also follows its deadline, and ends when it is released. */
+function limit(call: Call): { call: Call; release(): void } {
   const controller = new AbortController();
   const follow = () => controller.abort(endReason(call.signal));
   call.signal.addEventListener("abort", follow, { once: true });
@@ -140,8 +139,9 @@ function limit(call: Call): { call: Call; abort(reason: CairnError): void; relea
         );
   return {
     call: withSignal(call, controller.signal),
-    abort: (reason) => controller.abort(reason),
     release: () => {
+      // As over the wire, a call's signal ends with it: work that outlives its call needs a call of its own.
+      controller.abort(new CairnError("CANCELLED"));
       clearTimeout(timer);
       call.signal.removeEventListener("abort", follow);
     },

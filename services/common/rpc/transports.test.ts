@@ -184,28 +184,25 @@ describe.each(Object.keys(carriers) as (keyof typeof carriers)[])("a service car
     expect((await client.writeBlob(source(), newCall())).volumeId).toBe("header 1048576 finish");
   });
 
-  test("a source that fails cancels the call, and the caller gets the source's error", async () => {
-    let began = false;
-    let handlerEnd: unknown;
+  // gRPC may show a cut-off stream as one that ended, which is why streams have an explicit finish.
+  test("a source that fails cancels the call, shows no finish, and the caller gets the source's error", async () => {
+    const seen: (string | undefined)[] = [];
+    let signal: AbortSignal | undefined;
     const client = await open({
-      writeBlob: async (requests) => {
-        try {
-          for await (const _ of requests) began = true;
-          handlerEnd = "ended as if whole";
-        } catch (error) {
-          handlerEnd = error;
-        }
+      writeBlob: async (requests, call) => {
+        signal = call.signal;
+        for await (const { part } of requests) seen.push(part.case);
         return {};
       },
     });
     async function* source(): AsyncGenerator<WriteRequest> {
       yield { part: { case: "header", value: { blobId } } };
-      await until(() => began);
+      await until(() => seen.length > 0);
       throw new CairnError("CLIENT_GONE");
     }
     await expect(client.writeBlob(source(), newCall())).rejects.toMatchObject({ reason: "CLIENT_GONE" });
-    await until(() => handlerEnd !== undefined);
-    expect(handlerEnd).toBeInstanceOf(Error);
+    await until(() => signal?.aborted === true);
+    expect(seen).toEqual(["header"]);
   });
 
   test("a handler that refuses early ends the call while the source still waits", async () => {
