@@ -22,12 +22,15 @@ import {
 import { CairnError, toCairnError } from "../errors/cairn-error";
 import { type Call, newCall } from "./call";
 import { grpcChannelOptions } from "./grpc-options";
-import type { AnyMethod, ServiceImpl } from "./service";
+import { createGrpcHealth, type GrpcHealth } from "./health";
+import { type AnyMethod, type Interceptor, intercept, type ServiceImpl } from "./service";
 import { authorizationKey, requestIdKey, toStatus, traceparentKey } from "./wire";
 
 export type GrpcServer = {
-  /** Adds a service; its methods are wrapped already. `open` ones need no cluster secret. */
-  add<S extends DescService>(service: S, impl: ServiceImpl<S>, options?: { open?: boolean }): void;
+  /** Adds a service; interceptors run where it is handled, the first one outermost. */
+  add<S extends DescService>(service: S, impl: ServiceImpl<S>, interceptors?: readonly Interceptor[]): void;
+  /** Says NOT_SERVING in `grpc.health.v1`, so that balancers go elsewhere; calls are still handled. */
+  drain(): void;
   /** Resolves with the port bound; 0 picks a free one. */
   listen(host: string, port: number): Promise<number>;
   /** Lets calls in flight finish within the grace, then cuts them. */
@@ -46,21 +49,27 @@ type AnyServerCall =
 /** Serves our service interface by grpc-js, which is three times as fast for unary calls as connect-node. */
 export function createGrpcServer(peerCheck: PeerCheck): GrpcServer {
   const server = new Server(grpcChannelOptions);
+  const added: string[] = [];
+  let health: GrpcHealth | undefined;
   return {
-    add(service, impl, options = {}) {
+    add(service, impl, interceptors = []) {
       const definition: Record<string, ReturnType<typeof definitionOf>> = {};
       const handlers: UntypedServiceImplementation = {};
       for (const method of service.methods) {
         const handler = (impl as unknown as Record<string, AnyMethod>)[method.localName];
         if (handler === undefined) throw new Error(`${service.typeName} lacks ${method.name}`);
         definition[method.name] = definitionOf(service, method);
-        const admitted = options.open === true ? undefined : peerCheck;
-        handlers[method.name] = handlerOf(method, handler.bind(impl) as AnyMethod, admitted) as never;
+        const wrapped = intercept(method, handler.bind(impl) as AnyMethod, interceptors);
+        handlers[method.name] = handlerOf(method, wrapped, peerCheck) as never;
       }
       server.addService(definition as ServiceDefinition, handlers);
+      added.push(service.typeName);
     },
+    drain: () => health?.drain(),
     listen: (host, port) =>
       new Promise((resolve, reject) => {
+        health = createGrpcHealth(added);
+        health.addTo(server);
         const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
         server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
           error === null ? resolve(bound) : reject(error),
@@ -94,7 +103,7 @@ export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function handlerOf(method: DescMethod, handler: AnyMethod, peerCheck: PeerCheck | undefined) {
+function handlerOf(method: DescMethod, handler: AnyMethod, peerCheck: PeerCheck) {
   return async (inbound: AnyServerCall, callback?: sendUnaryData<Message>) => {
     const ended = new AbortController();
     const events: EventEmitter = inbound;

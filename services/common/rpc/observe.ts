@@ -1,0 +1,77 @@
+import type { DescMethod, Message } from "@bufbuild/protobuf";
+import { Counter, Gauge, Histogram } from "prom-client";
+import { toCairnError } from "../errors/cairn-error";
+import type { Logger } from "../log/logger";
+import type { Metrics } from "../metrics/metrics";
+import type { Call } from "./call";
+import type { AnyMethod, Interceptor } from "./service";
+
+/**
+ * Rate, errors and duration of every RPC, and a log line for each error that is our own fault: what a peer is told
+ * of an INTERNAL error says nothing, so the cause must be found under its request id here.
+ */
+export function observe(log: Logger, metrics: Metrics): Interceptor {
+  const inFlight = new Gauge({
+    name: "cairn_rpc_in_flight",
+    help: "RPCs being handled",
+    labelNames: ["rpc"],
+    registers: [metrics],
+  });
+  const errors = new Counter({
+    name: "cairn_rpc_errors_total",
+    help: "RPCs that failed, by reason",
+    labelNames: ["rpc", "reason"],
+    registers: [metrics],
+  });
+  const seconds = new Histogram({
+    name: "cairn_rpc_duration_seconds",
+    help: "How long RPCs took, streams to their end",
+    labelNames: ["rpc"],
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
+    registers: [metrics],
+  });
+
+  return (method: DescMethod, next: AnyMethod): AnyMethod => {
+    const rpc = `${method.parent.name}.${method.name}`;
+    const gauge = inFlight.labels(rpc);
+    const duration = seconds.labels(rpc);
+    const begin = () => {
+      gauge.inc();
+      const startedAtMs = performance.now();
+      return () => {
+        gauge.dec();
+        duration.observe((performance.now() - startedAtMs) / 1000);
+      };
+    };
+    const note = (thrown: unknown, call: Call) => {
+      const error = toCairnError(thrown);
+      errors.labels(rpc, error.reason).inc();
+      if (error.reason === "INTERNAL")
+        log.error({ err: error.cause ?? error, rpc, requestId: call.requestId }, "rpc failed");
+    };
+    if (method.methodKind === "server_streaming") {
+      return async function* (request: Message, call) {
+        const end = begin();
+        try {
+          yield* next(request, call);
+        } catch (error) {
+          note(error, call);
+          throw error;
+        } finally {
+          end();
+        }
+      };
+    }
+    return async (input: unknown, call) => {
+      const end = begin();
+      try {
+        return await next(input, call);
+      } catch (error) {
+        note(error, call);
+        throw error;
+      } finally {
+        end();
+      }
+    };
+  };
+}
