@@ -28,9 +28,9 @@ export class FailureLimit {
 
   /** Throws TOO_MANY_FAILURES when the source has used up its failures. */
   async check(address: string): Promise<void> {
-    for (const key of this.#keys(address)) {
-      const state = await this.#limiter.get(key);
-      if (state === null || state.consumedPoints < this.#limiter.points || state.msBeforeNext <= 0) continue;
+    const [own, shared] = this.#keys(address);
+    const state = (await this.#limiter.get(own)) ?? (await this.#limiter.get(shared));
+    if (state !== null && state.consumedPoints >= this.#limiter.points && state.msBeforeNext > 0) {
       const seconds = Math.max(1, Math.ceil(state.msBeforeNext / 1_000));
       throw new CairnError("TOO_MANY_FAILURES", {
         message: `Too many failed authentications from ${failureSource(address) || "this address"}.`,

@@ -1,0 +1,55 @@
+import { connect, createServer, type Server, type Socket } from "node:net";
+
+/** A way to a database that a test can shut, as a server that stops or a network that breaks does. */
+export type TestGate = {
+  /** The same database, through the gate. */
+  readonly url: string;
+  /** Breaks what is connected and refuses what comes. */
+  shut(): Promise<void>;
+  open(): Promise<void>;
+};
+
+/** Puts a gate, shut at first, before the server of a PostgreSQL URL. Shut it in the end. */
+export async function makeTestGate(url: string): Promise<TestGate> {
+  const target = new URL(url);
+  const sockets = new Set<Socket>();
+  let server: Server | undefined;
+  let port = 0;
+  const open = async () => {
+    const opened = createServer((socket) => {
+      const onward = connect(Number(target.port), target.hostname);
+      for (const [end, other] of [
+        [socket, onward],
+        [onward, socket],
+      ] as const) {
+        sockets.add(end);
+        end.on("error", () => {});
+        end.on("close", () => {
+          sockets.delete(end);
+          other.destroy();
+        });
+        end.pipe(other);
+      }
+    });
+    await new Promise<void>((resolve) => opened.listen(port, "127.0.0.1", resolve));
+    const address = opened.address();
+    if (address !== null && typeof address === "object") port = address.port;
+    server = opened;
+  };
+  const shut = async () => {
+    const closing = server;
+    server = undefined;
+    const closed = new Promise<void>((resolve) =>
+      closing === undefined ? resolve() : closing.close(() => resolve()),
+    );
+    for (const socket of sockets) socket.destroy();
+    await closed;
+  };
+  // The port is found by listening once.
+  await open();
+  await shut();
+  const through = new URL(url);
+  through.hostname = "127.0.0.1";
+  through.port = String(port);
+  return { url: through.href, shut, open };
+}
