@@ -1,0 +1,132 @@
+import {
+  type HistoryPosition,
+  type StorageService,
+  VolumeState,
+} from "../../gen/cairn/storage/v1/storage_pb";
+import type { ServiceClient } from "../common/rpc/service";
+import type { Clock } from "../common/time/clock";
+import type { Candidate } from "./rendezvous";
+
+export type StorageClient = ServiceClient<typeof StorageService>;
+
+/** A node at a configured address, as its heartbeats tell. */
+export type NodeState = {
+  readonly address: string;
+  readonly client: StorageClient;
+  /** Empty until it answered once. */
+  nodeId: string;
+  zone: string;
+  alive: boolean;
+  misses: number;
+  volumes: VolumeView[];
+};
+
+/** A volume as its node last told. */
+export type VolumeView = {
+  readonly volumeId: string;
+  readonly node: NodeState;
+  state: VolumeState;
+  stateDetail: string;
+  capacityBytes: bigint;
+  freeBytes: bigint;
+  blobs: bigint;
+  /** What it remembers (P7); undefined when it follows no history. */
+  history: HistoryPosition | undefined;
+  /** Known to the metadata: only then may a commit name it. */
+  registered: boolean;
+  /** The metadata has a fence for it, which nothing clears (P9). */
+  fenceRecorded: boolean;
+  /** Why it takes no deletes from this metadata (P7); empty when it does. */
+  deleteHold: string;
+};
+
+export type Target = Candidate & { readonly volume: VolumeView; readonly client: StorageClient };
+
+/**
+ * The storage nodes as this process sees them. Heartbeats write it, placement and reads ask it; it decides nothing
+ * for good: what it gets wrong costs a retry, never a byte.
+ */
+export class ClusterView {
+  readonly nodes: readonly NodeState[];
+  readonly #clock: Clock;
+  readonly #volumes = new Map<string, VolumeView>();
+  /** Until when, monotonic. */
+  readonly #avoidWritesUntil = new Map<string, number>();
+  readonly #avoidReadsUntil = new Map<string, number>();
+
+  constructor(nodes: readonly { address: string; client: StorageClient }[], clock: Clock) {
+    this.#clock = clock;
+    this.nodes = nodes.map(({ address, client }) => ({
+      address,
+      client,
+      nodeId: "",
+      zone: "",
+      alive: false,
+      misses: 0,
+      volumes: [],
+    }));
+  }
+
+  /** All volumes that any node has told of. A volume belongs to the node that told last. */
+  volumes(): VolumeView[] {
+    return [...this.#volumes.values()];
+  }
+
+  volume(volumeId: string): VolumeView | undefined {
+    return this.#volumes.get(volumeId);
+  }
+
+  /** Takes over what a node told in a heartbeat. */
+  replaceVolumes(node: NodeState, volumes: readonly VolumeView[]): void {
+    for (const former of node.volumes) {
+      if (this.#volumes.get(former.volumeId)?.node === node) this.#volumes.delete(former.volumeId);
+    }
+    node.volumes = [...volumes];
+    for (const volume of volumes) this.#volumes.set(volume.volumeId, volume);
+  }
+
+  /** Volumes that may be written to now, each with a share by its capacity. */
+  writable(): Target[] {
+    const nowMs = this.#clock.monotonicMs();
+    const all: Target[] = [];
+    for (const volume of this.#volumes.values()) {
+      if (!isWritable(volume)) continue;
+      all.push({
+        volumeId: volume.volumeId,
+        nodeId: volume.node.nodeId,
+        zone: volume.node.zone,
+        weight: Math.max(1, Number(volume.capacityBytes)),
+        volume,
+        client: volume.node.client,
+      });
+    }
+    const calm = all.filter((target) => (this.#avoidWritesUntil.get(target.volumeId) ?? 0) <= nowMs);
+    // With fewer than two nodes left, one that was slow is better than none.
+    return new Set(calm.map((target) => target.nodeId)).size >= 2 ? calm : all;
+  }
+
+  /** True when live volumes exist but nearly all refuse for want of room: the answer is 507, not 503. */
+  isFull(): boolean {
+    const live = this.volumes().filter((volume) => volume.node.alive);
+    const open = new Set(live.filter((v) => v.state !== VolumeState.FULL).map((v) => v.node.nodeId));
+    return live.some((volume) => volume.state === VolumeState.FULL) && open.size < 2;
+  }
+
+  avoidWrites(volumeId: string, forMs: number): void {
+    this.#avoidWritesUntil.set(volumeId, this.#clock.monotonicMs() + forMs);
+  }
+
+  avoidReads(volumeId: string, forMs: number): void {
+    this.#avoidReadsUntil.set(volumeId, this.#clock.monotonicMs() + forMs);
+  }
+
+  readsAvoided(volumeId: string): boolean {
+    return (this.#avoidReadsUntil.get(volumeId) ?? 0) > this.#clock.monotonicMs();
+  }
+}
+
+function isWritable(volume: VolumeView): boolean {
+  return (
+    volume.node.alive && volume.registered && !volume.fenceRecorded && volume.state === VolumeState.ONLINE
+  );
+}

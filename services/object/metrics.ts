@@ -1,0 +1,75 @@
+import { Counter, Gauge, Histogram } from "prom-client";
+import type { Metrics } from "../common/metrics/metrics";
+
+/** What the object service counts. */
+export type ObjectMetrics = ReturnType<typeof objectMetrics>;
+
+export function objectMetrics(registry: Metrics) {
+  const registers = [registry];
+  return {
+    bytes: new Counter({
+      name: "cairn_object_bytes_total",
+      help: "Bytes of bodies received and sent.",
+      labelNames: ["direction"],
+      registers,
+    }),
+    quorums: new Counter({
+      name: "cairn_object_blob_writes_total",
+      help: "Blobs written, by what came of it: complete, incomplete (two copies), failed.",
+      labelNames: ["result"],
+      registers,
+    }),
+    dropped: new Counter({
+      name: "cairn_object_replicas_dropped_total",
+      help: "Replicas that a write went on without: refused, behind, slow, stalled, unsynced.",
+      labelNames: ["why"],
+      registers,
+    }),
+    failovers: new Counter({
+      name: "cairn_object_read_failovers_total",
+      help: "Reads that went on with another replica, by why they left the former one.",
+      labelNames: ["why"],
+      registers,
+    }),
+    commitRetries: new Counter({
+      name: "cairn_object_commit_retries_total",
+      help: "Commands asked again because their answer did not come.",
+      registers,
+    }),
+    repairs: new Counter({
+      name: "cairn_object_repairs_total",
+      help: "Repair tasks by outcome: whole, copied, waiting, lost.",
+      labelNames: ["outcome"],
+      registers,
+    }),
+    deleted: new Counter({
+      name: "cairn_object_replicas_deleted_total",
+      help: "Replicas deleted, by worker: deletes, orphans.",
+      labelNames: ["worker"],
+      registers,
+    }),
+    queueDepth: new Gauge({
+      name: "cairn_object_queue_depth",
+      help: "Tasks in the queues: repairs, deletes, purges.",
+      labelNames: ["queue"],
+      registers,
+    }),
+    nodes: new Gauge({
+      name: "cairn_object_nodes",
+      help: "Configured storage nodes, alive and dead.",
+      labelNames: ["state"],
+      registers,
+    }),
+    deleteHolds: new Gauge({
+      name: "cairn_object_delete_holds",
+      help: "Volumes that take no deletes because they follow another history (P7).",
+      registers,
+    }),
+    commitSeconds: new Histogram({
+      name: "cairn_object_commit_seconds",
+      help: "From sending a commit to its outcome.",
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+      registers,
+    }),
+  };
+}

@@ -1,0 +1,194 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Outcome, VersionContentSchema } from "../../gen/cairn/metadata/v1/metadata_pb";
+import type { PutObjectFinish, PutObjectHeader } from "../../gen/cairn/object/v1/object_pb";
+import { CairnError, toCairnError } from "../common/errors/cairn-error";
+import { newId } from "../common/ids/uuid";
+import type { Call } from "../common/rpc/call";
+import type { Change, Commits, KnownBucket } from "./commit";
+import { checkClaims, Digests } from "./digests";
+import { type DurableBlob, newBlob, wholeBlob } from "./durable-blob";
+import { LongBody, type LongBodyDependencies } from "./long-body";
+import type { ObjectMetrics } from "./metrics";
+import type { ObjectInfoInit } from "./object-info";
+import { BlobWrite, type WriteDependencies } from "./write-blob";
+
+export type PutDependencies = {
+  readonly write: WriteDependencies;
+  readonly longBody: LongBodyDependencies;
+  readonly commits: Commits;
+  readonly blobLimitBytes: number;
+  readonly metrics: ObjectMetrics;
+  /** Told after a commit that left copies to be made. */
+  readonly onIncomplete: () => void;
+};
+
+/** A body as it comes. */
+export type BodySource = {
+  /** The next chunk, or the finish. Rejects when the sender is gone or the stream is not in order. */
+  next(): Promise<Uint8Array | PutObjectFinish>;
+};
+
+type ContentInit = MessageInitShape<typeof VersionContentSchema>;
+
+/**
+ * DESIGN section 5: bytes to three nodes as they come, digests on the way, one commit at the end. Whatever fails
+ * before the commit leaves nothing visible; what it wrote is left to orphan collection (P6).
+ */
+export async function putObject(
+  deps: PutDependencies,
+  header: PutObjectHeader,
+  body: BodySource,
+  call: Call,
+): Promise<ObjectInfoInit> {
+  const digests = new Digests(header.algorithms);
+  const writer = new BodyWriter(deps, header, call);
+  try {
+    let part = await body.next();
+    while (part instanceof Uint8Array) {
+      digests.update(part);
+      // Without a promise there is nothing to wait for, and a small body pays for no microtask.
+      const held = writer.write(part);
+      if (held !== undefined) await held;
+      part = await body.next();
+    }
+    const checksums = digests.finish();
+    checkClaims(checksums, digests.sizeBytes, part);
+    checkAnnounced(header, digests.sizeBytes);
+    const content: ContentInit = {
+      sizeBytes: BigInt(digests.sizeBytes),
+      etag: Buffer.from(checksums.md5).toString("hex"),
+      checksums,
+      ...(header.headers === undefined ? {} : { headers: header.headers }),
+    };
+    const outcome = await writer.commit(content);
+    deps.metrics.bytes.inc({ direction: "in" }, digests.sizeBytes);
+    return info(header, content, outcome);
+  } catch (thrown) {
+    const error = toCairnError(thrown);
+    writer.abort(error);
+    throw error;
+  }
+}
+
+/** One blob for a short body; a long one's are handed on as they fill up. */
+class BodyWriter {
+  readonly #deps: PutDependencies;
+  readonly #header: PutObjectHeader;
+  readonly #call: Call;
+  readonly #bucket: KnownBucket;
+  #blob: BlobWrite | undefined;
+  #long: LongBody | undefined;
+
+  constructor(deps: PutDependencies, header: PutObjectHeader, call: Call) {
+    if (header.bucket === undefined)
+      throw new CairnError("INVALID_ARGUMENT", { message: "The bucket is missing." });
+    this.#deps = deps;
+    this.#header = header;
+    this.#bucket = header.bucket;
+    this.#call = call;
+  }
+
+  write(chunk: Uint8Array): Promise<void> | undefined {
+    const written = this.#blob?.writtenBytes ?? 0;
+    if (written + chunk.length > this.#deps.blobLimitBytes) return this.#writeAcross(chunk, written);
+    return this.#open().write(chunk);
+  }
+
+  async commit(content: ContentInit): Promise<Outcome> {
+    const last = await this.#blob?.finish();
+    this.#blob = undefined;
+    if (this.#long !== undefined) {
+      if (last !== undefined) await this.#long.add(last);
+      return this.#long.complete(content, this.#bucket, this.#header.conditions);
+    }
+    const outcome = await this.#deps.commits.decide(
+      this.#bucket,
+      this.#putVersion(content, last),
+      this.#call,
+    );
+    if (last?.incomplete) this.#deps.onIncomplete();
+    return outcome;
+  }
+
+  abort(reason: CairnError): void {
+    this.#blob?.abort(reason);
+    // While a completion's outcome is unknown its bytes are left alone (P3): the upload ends by itself.
+    if (reason.reason !== "OUTCOME_UNKNOWN") this.#long?.abort();
+    else this.#long?.stop();
+  }
+
+  async #writeAcross(chunk: Uint8Array, written: number): Promise<void> {
+    let rest = chunk;
+    let room = this.#deps.blobLimitBytes - written;
+    while (rest.length > 0) {
+      if (room === 0) {
+        await this.#handOn();
+        room = this.#deps.blobLimitBytes;
+      }
+      const piece = rest.subarray(0, room);
+      await this.#open().write(piece);
+      rest = rest.subarray(piece.length);
+      room -= piece.length;
+    }
+  }
+
+  /** The blob is full and more follows: it becomes a part of a hidden upload (P1). */
+  async #handOn(): Promise<void> {
+    const full = this.#blob;
+    if (full === undefined) return;
+    const durable = await full.finish();
+    this.#blob = undefined;
+    this.#long ??= await LongBody.begin(this.#deps.longBody, this.#header, this.#bucket.bucketId, this.#call);
+    await this.#long.add(durable);
+  }
+
+  #open(): BlobWrite {
+    if (this.#blob === undefined) {
+      const { sizeBytes } = this.#header;
+      const short = sizeBytes !== undefined && sizeBytes <= BigInt(this.#deps.blobLimitBytes);
+      this.#blob = new BlobWrite(
+        this.#deps.write,
+        this.#call,
+        newId(),
+        short ? Number(sizeBytes) : undefined,
+      );
+    }
+    return this.#blob;
+  }
+
+  #putVersion(content: ContentInit, blob: DurableBlob | undefined): (configVersion: bigint) => Change {
+    const { key, conditions } = this.#header;
+    return (configVersion) => ({
+      case: "putVersion",
+      value: {
+        bucketId: this.#bucket.bucketId,
+        configVersion,
+        key,
+        content,
+        ...(conditions === undefined ? {} : { conditions }),
+        extents: blob === undefined ? [] : [wholeBlob(blob)],
+        newBlobs: blob === undefined ? [] : [newBlob(blob)],
+      },
+    });
+  }
+}
+
+function checkAnnounced(header: PutObjectHeader, sizeBytes: number): void {
+  if (header.sizeBytes === undefined || header.sizeBytes === BigInt(sizeBytes)) return;
+  throw new CairnError("SIZE_MISMATCH", {
+    message: `${sizeBytes} bytes came, ${header.sizeBytes} were announced.`,
+  });
+}
+
+function info(header: PutObjectHeader, content: ContentInit, outcome: Outcome): ObjectInfoInit {
+  const version = outcome.result.case === "version" ? outcome.result.value : undefined;
+  return {
+    key: header.key,
+    versionId: version?.versionId ?? "",
+    lastModifiedMs: version?.createdAtMs ?? 0n,
+    sizeBytes: content.sizeBytes ?? 0n,
+    etag: content.etag ?? "",
+    ...(content.headers == null ? {} : { headers: content.headers }),
+    ...(content.checksums == null ? {} : { checksums: content.checksums }),
+  };
+}

@@ -1,0 +1,163 @@
+import type { RepairTask } from "../../../gen/cairn/metadata/v1/metadata_pb";
+import { CopyState } from "../../../gen/cairn/metadata/v1/metadata_pb";
+import { hasReason, toCairnError } from "../../common/errors/cairn-error";
+import type { Logger } from "../../common/log/logger";
+import { type Call, newCall } from "../../common/rpc/call";
+import type { ClusterView, Target } from "../cluster-view";
+import type { Commits } from "../commit";
+import type { WorkerLimits } from "../config";
+import type { ObjectMetrics } from "../metrics";
+import type { RepairReports } from "../repair-reports";
+import { copyBlob, SourceFailed } from "./copy-blob";
+import { planRepair, type RepairPlan } from "./repair-plan";
+
+export type RepairDependencies = {
+  readonly cluster: ClusterView;
+  readonly commits: Commits;
+  readonly reports: RepairReports;
+  readonly copies: number;
+  readonly limits: WorkerLimits["repair"];
+  readonly log: Logger;
+  readonly metrics: ObjectMetrics;
+  /** Bad copies were given up: there is something to delete. */
+  readonly onDropped: () => void;
+};
+
+type Finish = { added: string[]; dropped: string[]; retryAfterMs: number };
+
+/**
+ * One round of repair: takes what is due and brings each blob back to three good copies on three nodes. The queue's
+ * visibility makes any number of workers safe. Answers whether more is due.
+ */
+export async function repairStep(deps: RepairDependencies, signal: AbortSignal): Promise<boolean> {
+  const { batch, parallel, visibilityMs } = deps.limits;
+  const value = { limit: batch, visibilityMs: BigInt(visibilityMs) };
+  const outcome = await deps.commits.apply({ case: "takeRepairs", value }, newCall({ signal }));
+  const tasks = outcome.result.case === "repairs" ? outcome.result.value.tasks : [];
+  const waiting = [...tasks];
+  const lane = async () => {
+    for (let task = waiting.shift(); task !== undefined && !signal.aborted; task = waiting.shift()) {
+      await repairOne(deps, task, newCall({ signal, timeoutMs: visibilityMs }));
+    }
+  };
+  await Promise.all(Array.from({ length: parallel }, lane));
+  return tasks.length === batch;
+}
+
+async function repairOne(deps: RepairDependencies, task: RepairTask, call: Call): Promise<void> {
+  const { cluster } = deps;
+  const nodeOf = (volumeId: string) => cluster.volume(volumeId)?.node.nodeId;
+  const plan = planRepair(task.blobId, task.copies, cluster.writable(), deps.copies, nodeOf);
+  let finish: Finish;
+  try {
+    finish = await mend(deps, task, plan, call);
+  } catch (error) {
+    if (call.signal.aborted) return;
+    deps.log.warn({ err: error, blobId: task.blobId }, "a repair failed and is tried again");
+    finish = { added: [], dropped: [], retryAfterMs: backOff(deps, task) };
+  }
+  const { added, dropped, retryAfterMs } = finish;
+  const value = {
+    blobId: task.blobId,
+    addedVolumeIds: added,
+    droppedVolumeIds: dropped,
+    retryAfterMs: BigInt(retryAfterMs),
+  };
+  await deps.commits.apply({ case: "finishRepair", value }, call);
+  deps.metrics.repairs.inc({
+    outcome: retryAfterMs === 0 ? "whole" : added.length > 0 ? "copied" : "waiting",
+  });
+  if (dropped.length > 0) deps.onDropped();
+}
+
+async function mend(
+  deps: RepairDependencies,
+  task: RepairTask,
+  plan: RepairPlan<Target>,
+  call: Call,
+): Promise<Finish> {
+  const condemned = new Set(
+    task.copies.filter((copy) => copy.state === CopyState.CONDEMNED).map((copy) => copy.volumeId),
+  );
+  const recovered = await recoverInPlace(deps, task, plan, call);
+  const added = [...recovered.added];
+  let missing = plan.missing - added.length;
+  let unsure = false;
+  for (const target of plan.targets) {
+    if (missing <= 0) break;
+    if (!(await copyToTarget(deps, task, plan, target, call))) continue;
+    added.push(target.volumeId);
+    missing--;
+    // Only the metadata knows whether a condemned pair may be named again (P6): looked at once more later.
+    unsure ||= condemned.has(target.volumeId);
+  }
+  const damaged = plan.bad.filter((volumeId) => !recovered.added.includes(volumeId));
+  if (missing <= 0) return { added, dropped: damaged, retryAfterMs: unsure ? deps.limits.retryMs : 0 };
+  // Only the volumes of damaged copies are left to write to: those copies go first, while good ones exist.
+  const goodAnywhere = plan.good.length + added.length > 0;
+  const dropped = goodAnywhere ? damaged.filter((volumeId) => recovered.damaged.includes(volumeId)) : [];
+  return { added, dropped, retryAfterMs: dropped.length > 0 ? deps.limits.retryMs : backOff(deps, task) };
+}
+
+/**
+ * Looks at the copies that were reported. One that proves sound when read whole counts again; one that is missing is
+ * written anew on its own volume; a damaged one has to be deleted first.
+ */
+async function recoverInPlace(
+  deps: RepairDependencies,
+  task: RepairTask,
+  plan: RepairPlan<Target>,
+  call: Call,
+): Promise<{ added: string[]; damaged: string[] }> {
+  const added: string[] = [];
+  const damaged: string[] = [];
+  for (const volumeId of plan.bad) {
+    const volume = deps.cluster.volume(volumeId);
+    if (volume === undefined || !volume.node.alive) continue;
+    try {
+      const found = await volume.node.client.verifyBlob({ blobId: task.blobId, volumeId }, call);
+      const sound = found.sizeBytes === task.sizeBytes && found.crc32c === task.crc32c;
+      (sound ? added : damaged).push(volumeId);
+    } catch (error) {
+      if (hasReason(error, "DAMAGED_BLOB")) damaged.push(volumeId);
+      if (!hasReason(error, "NO_SUCH_BLOB") || added.length >= plan.missing) continue;
+      const target = deps.cluster.writable().find((one) => one.volumeId === volumeId);
+      if (target !== undefined && (await copyToTarget(deps, task, plan, target, call))) added.push(volumeId);
+    }
+  }
+  return { added, damaged };
+}
+
+/** Copies from the first good copy that can give the blob. False when this target takes none, or no source is left. */
+async function copyToTarget(
+  deps: RepairDependencies,
+  task: RepairTask,
+  plan: RepairPlan<Target>,
+  target: Target,
+  call: Call,
+): Promise<boolean> {
+  for (const volumeId of plan.good) {
+    const source = deps.cluster.volume(volumeId);
+    if (source === undefined || !source.node.alive) continue;
+    try {
+      await copyBlob(task, { client: source.node.client, volumeId }, target, call);
+      return true;
+    } catch (error) {
+      if (!(error instanceof SourceFailed)) {
+        deps.log.debug(
+          { err: error, blobId: task.blobId, volumeId: target.volumeId },
+          "a volume took no copy",
+        );
+        return false;
+      }
+      const cause = toCairnError(error.cause);
+      if (hasReason(cause, "DAMAGED_BLOB", "NO_SUCH_BLOB"))
+        deps.reports.report({ blobId: task.blobId, volumeId });
+    }
+  }
+  return false;
+}
+
+function backOff(deps: RepairDependencies, task: RepairTask): number {
+  return Math.min(deps.limits.retryMs * 2 ** Math.min(task.attempts, 10), 600_000);
+}
