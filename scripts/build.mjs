@@ -10,5 +10,6 @@ await build({
   target: "node20",
   format: "cjs",
   sourcemap: true,
+  banner: { js: "#!/usr/bin/env node" },
   logLevel: "warning",
 });

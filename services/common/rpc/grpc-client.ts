@@ -17,6 +17,7 @@ import {
 import { type Call, endReason, throwIfEnded } from "./call";
 import { grpcChannelOptions } from "./grpc-options";
 import { asBuffer } from "./grpc-server";
+import { pingHealth } from "./health";
 import { mapStream } from "./map-stream";
 import { type AnyMethod, type Interceptor, intercept, mapMethods, type ServiceClient } from "./service";
 import { authorizationKey, fromStatus, requestIdKey, traceparentKey } from "./wire";
@@ -24,6 +25,8 @@ import { authorizationKey, fromStatus, requestIdKey, traceparentKey } from "./wi
 export type GrpcConnection = {
   /** A client of one service at this address; calls share the connection. */
   client<S extends DescService>(service: S, interceptors?: readonly Interceptor[]): ServiceClient<S>;
+  /** Asks `grpc.health.v1` whether the process serves. Throws SERVICE_UNAVAILABLE or DEADLINE_EXCEEDED. */
+  ping(timeoutMs: number): Promise<void>;
   close(): void;
 };
 
@@ -43,6 +46,7 @@ export function connectGrpc(address: string, clusterSecret: string): GrpcConnect
       mapMethods(service, (method) =>
         takeInitialisers(method, intercept(method, methodOf(start, service, method), interceptors)),
       ),
+    ping: (timeoutMs) => pingHealth(channel, address, timeoutMs),
     close: () => channel.close(),
   };
 }

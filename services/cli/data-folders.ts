@@ -1,0 +1,59 @@
+import { accessSync, constants, mkdirSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { ConfigError } from "../common/config/options";
+
+/** Where an embedded store keeps what (D§2). */
+export type DataFolders = {
+  /** What was given, absolute; each is locked. */
+  readonly roots: readonly string[];
+  /** SQLite of identity, bucket and metadata. */
+  readonly state: string;
+  /** One folder a storage node. */
+  readonly nodes: readonly string[];
+  /** What survives, in one sentence for the start screen. */
+  readonly promise: string;
+};
+
+/**
+ * One folder gets three sub-folders; three or more are a storage node each. Two are refused: they would hold three
+ * copies of nothing. Makes what is missing. Throws ConfigError for folders that cannot be used.
+ */
+export function prepareDataFolders(given: readonly string[]): DataFolders {
+  const roots = given.map((folder) => resolve(folder));
+  const [first] = roots;
+  if (first === undefined) throw new ConfigError("--data: give at least one folder");
+  if (new Set(roots).size !== roots.length)
+    throw new ConfigError(`--data: ${roots.join(", ")} names a folder twice`);
+  if (roots.length === 2) {
+    throw new ConfigError(
+      "--data: two folders cannot hold three copies. Give one (it gets three sub-folders), or three or more, ideally each a disk.",
+    );
+  }
+  const state = join(first, "state");
+  const nodes =
+    roots.length === 1
+      ? [1, 2, 3].map((n) => join(first, `node-${n}`))
+      : roots.map((root) => join(root, "node"));
+  for (const folder of [...roots, state, ...nodes]) makeFolder(folder);
+  return { roots, state, nodes, promise: promiseOf(roots, first) };
+}
+
+function promiseOf(roots: readonly string[], first: string): string {
+  const names = `Names and keys lie once, in ${join(first, "state")}: back it up.`;
+  return roots.length === 1
+    ? `Three copies in three sub-folders: survives a damaged or lost sub-folder of bytes, not a lost disk. ${names}`
+    : `Three copies of every byte on three of ${roots.length} folders: survives the loss of any one of them but the first. ${names}`;
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    if (!statSync(folder).isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" });
+    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ConfigError(
+      `The data folder ${folder} cannot be used: ${code}. Give another one with --data, or make it writable.`,
+    );
+  }
+}

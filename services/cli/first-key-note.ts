@@ -1,0 +1,29 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const noteName = "first-key.json";
+
+/** When the first admin key was printed, remembered beside the state; the key itself never is (I9). */
+export function rememberFirstKey(stateFolder: string, printedAtMs: number): void {
+  writeFileSync(
+    join(stateFolder, noteName),
+    `${JSON.stringify({ printedAt: new Date(printedAtMs).toISOString() })}\n`,
+    { mode: 0o600 },
+  );
+}
+
+/** What a later start says about it. */
+export function firstKeyHint(stateFolder: string, data: readonly string[]): string {
+  const path = join(stateFolder, noteName);
+  const another = `\`${newKeyCommand(data)}\` makes another.`;
+  if (!existsSync(path))
+    return `The admin API key is the one given as ADMIN_API_KEY at the first start; ${another}`;
+  const { printedAt } = JSON.parse(readFileSync(path, "utf8")) as { printedAt: string };
+  return `The admin API key was printed by the first start, ${printedAt}; ${another}`;
+}
+
+/** The command that makes another admin key for this data. */
+export function newKeyCommand(data: readonly string[]): string {
+  const [first = "./data"] = data;
+  return `npm run cairn -- admin new-key${first === "./data" ? "" : ` --data ${first}`}`;
+}

@@ -1,0 +1,68 @@
+import { join } from "node:path";
+import { version } from "../../package.json";
+import type { Settings } from "../common/config/options";
+import { lockFolder } from "../common/lifecycle/folder-lock";
+import { listen } from "../common/lifecycle/ops-server";
+import { createMetrics } from "../common/metrics/metrics";
+import { openEmbedded } from "../compose";
+import { prepareDataFolders } from "./data-folders";
+import { firstKeyHint, newKeyCommand, rememberFirstKey } from "./first-key-note";
+import { masterKeyOf } from "./key-files";
+import { processLog } from "./process-log";
+import { startScreen } from "./start-screen";
+import { stopSignal } from "./stop-signals";
+
+export const defaultGatewayPort = 7841;
+
+/** `cairn serve`: all services in one process, until a signal. Throws when it cannot start; nothing is held then. */
+export async function serve(settings: Settings): Promise<void> {
+  const startedAtMs = performance.now();
+  const stopped = stopSignal();
+  const folders = prepareDataFolders(settings.data);
+  const locks = folders.roots.map(lockFolder);
+  try {
+    const log = processLog(settings);
+    const metrics = createMetrics({ defaults: true });
+    let adminKey: string | undefined;
+    const store = await openEmbedded(
+      { settings, log, metrics },
+      { stateFile: (service) => join(folders.state, `${service}.db`), nodes: folders.nodes },
+      masterKeyOf(settings.masterKeyFile, folders.roots),
+      (event) => {
+        adminKey = event.adminKey;
+        rememberFirstKey(folders.state, Date.now());
+      },
+    );
+    try {
+      const { server } = store.gateway;
+      await listen(server, settings.host, settings.port ?? defaultGatewayPort);
+      process.stdout.write(
+        startScreen({
+          version,
+          url: urlOf(settings.host, server.address()),
+          roots: folders.roots,
+          promise: folders.promise,
+          adminKey,
+          keyHint: firstKeyHint(folders.state, settings.data),
+          newKeyCommand: newKeyCommand(settings.data),
+          tookMs: performance.now() - startedAtMs,
+        }),
+      );
+      const signal = await stopped;
+      log.info({ signal }, "stopping: finishing what is in flight");
+      await store.gateway.drain();
+    } finally {
+      await store.close();
+    }
+    log.info("stopped");
+  } finally {
+    for (const lock of locks) lock.release();
+  }
+}
+
+/** The address as a client on this machine types it. */
+export function urlOf(host: string, address: string | { port: number } | null): string {
+  const port = address !== null && typeof address === "object" ? address.port : defaultGatewayPort;
+  const name = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
+  return `http://${name}:${port}`;
+}

@@ -1,0 +1,182 @@
+import type { DescService } from "@bufbuild/protobuf";
+import { BucketService } from "../gen/cairn/bucket/v1/bucket_pb";
+import { IdentityService } from "../gen/cairn/identity/v1/identity_pb";
+import { MetadataService } from "../gen/cairn/metadata/v1/metadata_pb";
+import { ObjectService } from "../gen/cairn/object/v1/object_pb";
+import { StorageService } from "../gen/cairn/storage/v1/storage_pb";
+import { Closing } from "./common/lifecycle/closing";
+import type { DependencyHealth, RunningService } from "./common/lifecycle/running-service";
+import { peerCheckOf } from "./common/rpc/cluster-secret";
+import { createGrpcServer, type GrpcServer } from "./common/rpc/grpc-server";
+import { localClient } from "./common/rpc/local";
+import { observe } from "./common/rpc/observe";
+import { Peers } from "./common/rpc/peers";
+import type { ServiceClient } from "./common/rpc/service";
+import { validateRequests } from "./common/rpc/validate";
+import type { DatabaseConfig } from "./common/sql/database";
+import type { Gateway } from "./gateway/open";
+import {
+  type Announce,
+  type Host,
+  startBucket,
+  startGateway,
+  startIdentity,
+  startMetadata,
+  startObject,
+  startStorage,
+} from "./parts";
+
+export type EmbeddedPlaces = {
+  /** The SQLite file of a service. */
+  readonly stateFile: (service: string) => string;
+  /** One folder a storage node. */
+  readonly nodes: readonly string[];
+};
+
+export type EmbeddedStore = {
+  readonly gateway: Gateway;
+  health(): Promise<DependencyHealth[]>;
+  close(): Promise<void>;
+};
+
+/**
+ * All services in one process, calls in memory, SQLite, a storage node a folder (D§2). Opens from the bytes upwards,
+ * so that each part finds what it needs, and closes the other way round.
+ */
+export async function openEmbedded(
+  host: Host,
+  places: EmbeddedPlaces,
+  masterKey: Buffer,
+  announce: Announce,
+): Promise<EmbeddedStore> {
+  const opened = new Closing();
+  const watch = observe(host.log, host.metrics);
+  const parts: { name: string; part: Pick<EmbeddedStore, "health"> }[] = [];
+  const carry = <S extends DescService>(
+    name: string,
+    service: S,
+    running: RunningService<S>,
+  ): ServiceClient<S> => {
+    opened.add(running);
+    parts.push({ name, part: running });
+    return localClient(service, running.service, [watch, validateRequests]);
+  };
+  const sqlite = (service: string): DatabaseConfig => ({ kind: "sqlite", path: places.stateFile(service) });
+  const health = async () => {
+    const states = await Promise.all(
+      parts.map(async ({ name, part }) => prefixed(name, await part.health())),
+    );
+    return states.flat();
+  };
+  try {
+    const nodes = [];
+    for (const [index, folder] of places.nodes.entries()) {
+      const node = await startStorage(host, [folder]);
+      nodes.push({ address: folder, client: carry(`storage-${index + 1}`, StorageService, node) });
+    }
+    const metadata = carry("metadata", MetadataService, await startMetadata(host, sqlite("metadata")));
+    const identity = carry(
+      "identity",
+      IdentityService,
+      await startIdentity(host, sqlite("identity"), masterKey, announce),
+    );
+    const bucket = carry("bucket", BucketService, await startBucket(host, sqlite("bucket"), metadata));
+    const object = carry("object", ObjectService, await startObject(host, metadata, nodes));
+    const gateway = await startGateway(host, { identity, bucket, object }, health);
+    opened.add(gateway);
+    return { gateway, health, close: () => opened.close() };
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+function prefixed(name: string, states: readonly DependencyHealth[]): DependencyHealth[] {
+  return states.map((state) => ({ ...state, name: `${name}/${state.name}` }));
+}
+
+export const roles = ["identity", "bucket", "object", "storage", "metadata", "gateway"] as const;
+export type Role = (typeof roles)[number];
+
+/** What a role needs beyond its settings; only the role that uses a value asks for it. */
+export type RolePlaces = {
+  readonly database: (schema: "identity" | "bucket" | "metadata") => DatabaseConfig;
+  readonly storageFolders: () => readonly string[];
+  readonly masterKey: () => Buffer;
+  readonly clusterSecret: string;
+};
+
+export type RunningRole = {
+  health(): Promise<DependencyHealth[]>;
+  /** Stops taking new work, and finishes what is in flight within the grace. */
+  drain(): Promise<void>;
+  close(): Promise<void>;
+} & ({ readonly grpc: GrpcServer } | { readonly gateway: Gateway });
+
+/** One service in a process of its own, its peers over gRPC. Does not listen yet. */
+export async function openRole(
+  role: Role,
+  host: Host,
+  places: RolePlaces,
+  announce: Announce,
+): Promise<RunningRole> {
+  const { settings, log, metrics } = host;
+  const opened = new Closing();
+  const peers = new Peers(places.clusterSecret, [validateRequests]);
+  opened.add(peers);
+  const metadata = () => peers.client(MetadataService, "metadata", settings.metadataUrl);
+
+  const serve = <S extends DescService>(service: S, running: RunningService<S>): RunningRole => {
+    opened.add(running);
+    const grpc = createGrpcServer(peerCheckOf(places.clusterSecret));
+    grpc.add(service, running.service, [observe(log, metrics), validateRequests]);
+    return {
+      grpc,
+      health: async () => [...(await running.health()), ...(await peers.health())],
+      drain: async () => {
+        grpc.drain();
+        await grpc.close(settings.shutdownGrace);
+      },
+      close: () => opened.close(),
+    };
+  };
+
+  try {
+    switch (role) {
+      case "identity":
+        return serve(
+          IdentityService,
+          await startIdentity(host, places.database("identity"), places.masterKey(), announce),
+        );
+      case "bucket":
+        return serve(BucketService, await startBucket(host, places.database("bucket"), metadata()));
+      case "metadata":
+        return serve(MetadataService, await startMetadata(host, places.database("metadata")));
+      case "storage":
+        return serve(StorageService, await startStorage(host, places.storageFolders()));
+      case "object": {
+        const nodes = settings.storageUrls.map((address) => ({
+          address,
+          client: peers.client(StorageService, `storage ${address}`, address),
+        }));
+        return serve(ObjectService, await startObject(host, metadata(), nodes));
+      }
+      case "gateway": {
+        const identity = peers.client(IdentityService, "identity", settings.identityUrl);
+        const bucket = peers.client(BucketService, "bucket", settings.bucketUrl);
+        const object = peers.client(ObjectService, "object", settings.objectUrl);
+        const gateway = await startGateway(host, { identity, bucket, object }, () => peers.health());
+        opened.add(gateway);
+        return {
+          gateway,
+          health: () => peers.health(),
+          drain: () => gateway.drain(),
+          close: () => opened.close(),
+        };
+      }
+    }
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}

@@ -1,0 +1,60 @@
+import { Argument, Command } from "commander";
+import { version } from "../package.json";
+import { newAdminKey } from "./cli/admin-new-key";
+import { addFlags, flagsOf } from "./cli/options";
+import { serve } from "./cli/serve";
+import { runService } from "./cli/service";
+import { split } from "./cli/split";
+import { ConfigError, readSettings, type Settings } from "./common/config/options";
+import { CairnError } from "./common/errors/cairn-error";
+import { FolderHeldError } from "./common/lifecycle/folder-lock";
+import { NewerSchemaError } from "./common/sql/migrate";
+import { type Role, roles } from "./compose";
+
+/** Four calls a disk and eight more (P9): a disk that hangs must not hold the threads of the others. */
+const threadsOfThreeDisks = 20;
+
+/** The only reader of the environment. */
+function settingsOf(flags: Record<string, unknown>): Settings {
+  process.env.UV_THREADPOOL_SIZE ??= String(threadsOfThreeDisks);
+  return readSettings(flagsOf(flags), process.env);
+}
+
+const shared = ["data", "host", "shutdownGrace", "logLevel", "logFormat"] as const;
+const edge = ["rateLimit", "trustedProxies", "region", "minBodyRate"] as const;
+const bytes = ["reserve", "deleteGrace", "orphanGrace", "masterKeyFile"] as const;
+
+const program = new Command("cairn")
+  .description("An S3-compatible object store that keeps three verified copies of every byte.")
+  .version(version);
+
+addFlags(program.command("serve"), [...shared, "port", ...edge, ...bytes])
+  .description("run the whole store in this process")
+  .action((flags) => serve(settingsOf(flags)));
+
+addFlags(program.command("service"), [...shared, "port", "opsPort", ...edge, ...bytes, "zone"])
+  .description("run one service; it finds the others by environment variables")
+  .addArgument(new Argument("<role>").choices(roles))
+  .action((role: Role, flags) => runService(role, settingsOf(flags)));
+
+addFlags(program.command("split"), shared)
+  .description("run the six services as processes of their own, with a PostgreSQL, for development")
+  .action((flags) => split(settingsOf(flags), __filename, process.env));
+
+const admin = program.command("admin").description("look after a store from its own machine");
+addFlags(admin.command("new-key"), ["data", "masterKeyFile"])
+  .description("make another admin key, as when the first one was lost")
+  .action(async (flags) => {
+    process.stdout.write(`Admin API Key: ${await newAdminKey(settingsOf(flags))}\n`);
+  });
+
+program.parseAsync().catch((error: unknown) => {
+  const expected = [ConfigError, CairnError, FolderHeldError, NewerSchemaError].some(
+    (kind) => error instanceof kind,
+  );
+  const text =
+    error instanceof Error ? (expected ? error.message : (error.stack ?? error.message)) : String(error);
+  const hint = error instanceof CairnError && error.hint !== "" ? `\n${error.hint}` : "";
+  process.stderr.write(`cairn: ${text}${hint}\n`);
+  process.exit(error instanceof ConfigError ? 2 : 1);
+});
