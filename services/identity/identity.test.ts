@@ -1,8 +1,11 @@
 import { Permission } from "../../gen/cairn/identity/v1/identity_pb";
 import { newId } from "../common/ids/uuid";
 import { newCall } from "../common/rpc/call";
+import { openDatabase } from "../common/sql/open-database";
 import { databaseEngines } from "../common/sql/test-databases";
+import { keepRevokedMs } from "./api-keys";
 import { defaultIdentityConfig } from "./open";
+import type { IdentityTables } from "./tables";
 import { eventually, startTestIdentity, type TestIdentity } from "./test-identity";
 
 const call = newCall();
@@ -149,6 +152,39 @@ describe.each(databaseEngines)("identity on %s", (engine) => {
     await expect(authenticate("wrong")).rejects.toMatchObject({ reason: "TOO_MANY_FAILURES" });
     await expect(authenticate(adminKey())).rejects.toMatchObject({ reason: "TOO_MANY_FAILURES" });
     await authenticate(adminKey(), "192.0.2.2");
+  });
+
+  test("a user has at most 1,000 keys; those revoked a month ago are forgotten", async () => {
+    const userId = await addUser("ada");
+    const { keyId } = await addKey(userId);
+    await client.revokeApiKey({ keyId }, call);
+    const database = await openDatabase<IdentityTables>(identity.place.config);
+    await database.transaction(async (trx) => {
+      const template = await trx
+        .selectFrom("api_keys")
+        .selectAll()
+        .where("id", "=", keyId)
+        .executeTakeFirstOrThrow();
+      const rows = Array.from({ length: 999 }, (_, i) => ({
+        ...template,
+        id: newId(),
+        digest: `${i}`,
+        revoked_at_ms: 0,
+      }));
+      for (let start = 0; start < rows.length; start += 100) {
+        await trx
+          .insertInto("api_keys")
+          .values(rows.slice(start, start + 100))
+          .execute();
+      }
+    });
+    await database.close();
+    expect((await client.listApiKeys({ userId }, call)).keys).toHaveLength(1_000);
+    await expect(addKey(userId)).rejects.toMatchObject({ reason: "TOO_MANY_KEYS", resource: userId });
+    identity.clock.advance(keepRevokedMs + 1);
+    await addKey(userId);
+    expect((await client.listApiKeys({ userId }, call)).keys.map((key) => key.id)).not.toContain(keyId);
+    await expect(addKey(userId)).rejects.toMatchObject({ reason: "TOO_MANY_KEYS" });
   });
 
   test("a user is made once by its id, and a name is one user's", async () => {

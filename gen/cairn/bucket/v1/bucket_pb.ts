@@ -231,7 +231,7 @@ export type Document = Message<"cairn.bucket.v1.Document"> & {
   kind: string;
 
   /**
-   * 1 at the first write, then one more each.
+   * 1 at the first write, then one more each, also after a delete.
    *
    * @generated from field: uint64 version = 2;
    */
@@ -386,8 +386,8 @@ export const DeleteDocumentResponseSchema: GenMessage<DeleteDocumentResponse> = 
 export const BucketService: GenService<{
   /**
    * Creates a bucket; the name is decided atomically, one of a hundred racing callers wins.
-   * An owner's own again answers the bucket with `created` false. Errors: INVALID_BUCKET_NAME, BUCKET_TAKEN.
-   * Retry: yes.
+   * An owner's own again answers the bucket with `created` false.
+   * Errors: INVALID_BUCKET_NAME (params `rule` and `name`), BUCKET_TAKEN, OUTCOME_UNKNOWN. Retry: yes.
    *
    * @generated from rpc cairn.bucket.v1.BucketService.CreateBucket
    */
@@ -418,7 +418,8 @@ export const BucketService: GenService<{
   },
   /**
    * Deletes an empty bucket, in one command with the proof that it is empty.
-   * Errors: NO_SUCH_BUCKET, BUCKET_NOT_EMPTY. Retry: yes; after a lost answer NO_SUCH_BUCKET may mean done.
+   * Errors: NO_SUCH_BUCKET, BUCKET_NOT_EMPTY, OUTCOME_UNKNOWN.
+   * Retry: yes; after a lost answer NO_SUCH_BUCKET may mean done.
    *
    * @generated from rpc cairn.bucket.v1.BucketService.DeleteBucket
    */
@@ -448,7 +449,7 @@ export const BucketService: GenService<{
     output: typeof GetDocumentResponseSchema;
   },
   /**
-   * Writes a document if its version is the one named. Errors: NO_SUCH_BUCKET, DOCUMENT_CHANGED.
+   * Writes a document if its version is the one named. Errors: NO_SUCH_BUCKET, DOCUMENT_CHANGED (param `version`).
    * Retry: no: a repeated write may meet its own change as DOCUMENT_CHANGED; read to find out.
    *
    * @generated from rpc cairn.bucket.v1.BucketService.PutDocument

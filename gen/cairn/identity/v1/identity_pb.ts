@@ -965,7 +965,8 @@ export const IdentityService: GenService<{
   },
   /**
    * Makes a Bearer key; its text is in this answer and nowhere else.
-   * Errors: NO_SUCH_USER. Retry: no: a second call makes a second key.
+   * Errors: NO_SUCH_USER, TOO_MANY_KEYS, INVALID_ARGUMENT for an expiry that has passed.
+   * Retry: no: a second call makes a second key.
    *
    * @generated from rpc cairn.identity.v1.IdentityService.CreateApiKey
    */
@@ -975,7 +976,7 @@ export const IdentityService: GenService<{
     output: typeof CreateApiKeyResponseSchema;
   },
   /**
-   * Errors: NO_SUCH_USER. Retry: yes.
+   * Oldest first, those revoked in the last 30 days too: at most 1,000. Errors: NO_SUCH_USER. Retry: yes.
    *
    * @generated from rpc cairn.identity.v1.IdentityService.ListApiKeys
    */
@@ -995,7 +996,8 @@ export const IdentityService: GenService<{
     output: typeof RotateApiKeyResponseSchema;
   },
   /**
-   * Changes name, permissions, buckets, expiry or quota. Errors: NO_SUCH_KEY, REVOKED_KEY. Retry: yes.
+   * Changes name, permissions, buckets, expiry or quota.
+   * Errors: NO_SUCH_KEY, REVOKED_KEY, LAST_ADMIN, INVALID_ARGUMENT for an expiry that has passed. Retry: yes.
    *
    * @generated from rpc cairn.identity.v1.IdentityService.UpdateApiKey
    */
@@ -1015,7 +1017,8 @@ export const IdentityService: GenService<{
     output: typeof RevokeApiKeyResponseSchema;
   },
   /**
-   * Makes an S3 key pair; its secret is in this answer and nowhere else. Errors: NO_SUCH_USER. Retry: no.
+   * Makes an S3 key pair; its secret is in this answer and nowhere else.
+   * Errors: NO_SUCH_USER, TOO_MANY_KEYS. Retry: no.
    *
    * @generated from rpc cairn.identity.v1.IdentityService.CreateS3KeyPair
    */
@@ -1025,7 +1028,7 @@ export const IdentityService: GenService<{
     output: typeof CreateS3KeyPairResponseSchema;
   },
   /**
-   * Errors: NO_SUCH_USER. Retry: yes.
+   * Oldest first, those revoked in the last 30 days too: at most 1,000. Errors: NO_SUCH_USER. Retry: yes.
    *
    * @generated from rpc cairn.identity.v1.IdentityService.ListS3KeyPairs
    */
