@@ -27,8 +27,7 @@ import {
 } from "./parts";
 
 export type EmbeddedPlaces = {
-  /** The SQLite file of a service. */
-  readonly stateFile: (service: string) => string;
+  readonly database: (schema: "identity" | "bucket" | "metadata") => DatabaseConfig;
   /** One folder a storage node. */
   readonly nodes: readonly string[];
 };
@@ -61,7 +60,6 @@ export async function openEmbedded(
     parts.push({ name, part: running });
     return localClient(service, running.service, [watch, validateRequests]);
   };
-  const sqlite = (service: string): DatabaseConfig => ({ kind: "sqlite", path: places.stateFile(service) });
   const health = async () => {
     const states = await Promise.all(
       parts.map(async ({ name, part }) => prefixed(name, await part.health())),
@@ -74,13 +72,21 @@ export async function openEmbedded(
       const node = await startStorage(host, [folder]);
       nodes.push({ address: folder, client: carry(`storage-${index + 1}`, StorageService, node) });
     }
-    const metadata = carry("metadata", MetadataService, await startMetadata(host, sqlite("metadata")));
+    const metadata = carry(
+      "metadata",
+      MetadataService,
+      await startMetadata(host, places.database("metadata")),
+    );
     const identity = carry(
       "identity",
       IdentityService,
-      await startIdentity(host, sqlite("identity"), masterKey, announce),
+      await startIdentity(host, places.database("identity"), masterKey, announce),
     );
-    const bucket = carry("bucket", BucketService, await startBucket(host, sqlite("bucket"), metadata));
+    const bucket = carry(
+      "bucket",
+      BucketService,
+      await startBucket(host, places.database("bucket"), metadata),
+    );
     const object = carry("object", ObjectService, await startObject(host, metadata, nodes));
     const gateway = await startGateway(host, { identity, bucket, object }, health);
     opened.add(gateway);

@@ -26,7 +26,10 @@ export async function serve(settings: Settings): Promise<void> {
     let adminKey: string | undefined;
     const store = await openEmbedded(
       { settings, log, metrics },
-      { stateFile: (service) => join(folders.state, `${service}.db`), nodes: folders.nodes },
+      {
+        database: (schema) => ({ kind: "sqlite", path: join(folders.state, `${schema}.db`) }),
+        nodes: folders.nodes,
+      },
       masterKeyOf(settings.masterKeyFile, folders.roots),
       (event) => {
         adminKey = event.adminKey;

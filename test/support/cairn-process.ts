@@ -1,0 +1,72 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { until } from "./until";
+
+const entry = join(__dirname, "../../dist/cairn.js");
+
+/** A real `cairn` process, as a user starts it. */
+export type CairnProcess = {
+  readonly child: ChildProcess;
+  /** All lines that it printed on either stream. */
+  readonly lines: string[];
+  /** Waits for a line that matches and answers the match. */
+  line(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>;
+  /** Sends a signal and waits for its end; answers the exit code, null after a kill. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+  readonly exited: Promise<number | null>;
+};
+
+/** Starts `node dist/cairn.js ...args` with this environment on top of a clean one. */
+export function startCairn(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): CairnProcess {
+  const child = spawn(process.execPath, [entry, ...args], {
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, LOG_FORMAT: "json", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const lines: string[] = [];
+  for (const stream of [child.stdout, child.stderr])
+    createInterface({ input: stream }).on("line", (line) => lines.push(line));
+  const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  // A test that fails must not leave a server behind.
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  exited.then(() => process.removeListener("exit", kill));
+  return {
+    child,
+    lines,
+    exited,
+    line: async (pattern, timeoutMs = 20_000) => {
+      try {
+        return await until(() => {
+          const found = lines.map((line) => pattern.exec(line)).find((match) => match !== null);
+          if (found === undefined && child.exitCode !== null)
+            throw new Error(`it ended with ${child.exitCode}`);
+          return found ?? undefined;
+        }, timeoutMs);
+      } catch (error) {
+        throw new Error(`no line ${pattern}; it printed:\n${lines.slice(-40).join("\n")}`, { cause: error });
+      }
+    },
+    stop: async (signal = "SIGTERM") => {
+      if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+      return exited;
+    },
+  };
+}
+
+/** A running embedded store in a process of its own. */
+export type EmbeddedProcess = CairnProcess & { readonly url: string };
+
+/** `cairn serve` on a free port; resolves when it listens. */
+export async function serveCairn(
+  data: string,
+  env: Readonly<Record<string, string>> = {},
+  args: readonly string[] = [],
+): Promise<EmbeddedProcess> {
+  const started = startCairn(["serve", "--data", data, "--port", "0", ...args], { RATE_LIMIT: "0", ...env });
+  const [, url = ""] = await started.line(/Address\s+(http:\S+)/);
+  return { ...started, url };
+}

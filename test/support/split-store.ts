@@ -1,0 +1,93 @@
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { type CairnProcess, startCairn } from "./cairn-process";
+
+export const splitServices = [
+  "storage-1",
+  "storage-2",
+  "storage-3",
+  "metadata",
+  "identity",
+  "bucket",
+  "object",
+  "gateway",
+] as const;
+export type SplitService = (typeof splitServices)[number];
+
+/** The split store: eight real processes over gRPC and PostgreSQL. Each can be killed and started again. */
+export type SplitStore = {
+  readonly url: string;
+  readonly adminKey: string;
+  readonly ports: Readonly<Record<SplitService, number>>;
+  readonly clusterSecret: string;
+  process(service: SplitService): CairnProcess;
+  start(service: SplitService): Promise<void>;
+  /** Ends every process and waits. */
+  close(): Promise<void>;
+};
+
+export const splitAdminKey = `s3_key_${"5c".repeat(32)}`;
+const clusterSecret = "7d1f0c52e9ab48836b0d4e7a915cf2387d1f0c52e9ab48836b0d4e7a915cf238";
+
+/** Starts all services on free ports with their files below `folder`; `databaseUrl` undefined gives each a SQLite. */
+export async function startSplitStore(options: {
+  readonly folder: string;
+  readonly databaseUrl: string | undefined;
+  readonly env?: Readonly<Record<string, string>>;
+}): Promise<SplitStore> {
+  const ports = Object.fromEntries(
+    await Promise.all(splitServices.map(async (service) => [service, await freePort()])),
+  ) as Record<SplitService, number>;
+  const at = (service: SplitService) => `127.0.0.1:${ports[service]}`;
+  const shared = {
+    CAIRN_DATA: options.folder,
+    CLUSTER_SECRET: clusterSecret,
+    ADMIN_API_KEY: splitAdminKey,
+    RATE_LIMIT: "0",
+    STORAGE_URLS: [at("storage-1"), at("storage-2"), at("storage-3")].join(","),
+    METADATA_URL: at("metadata"),
+    IDENTITY_URL: at("identity"),
+    BUCKET_URL: at("bucket"),
+    OBJECT_URL: at("object"),
+    OPS_PORT: "0",
+    ...(options.databaseUrl === undefined ? {} : { DATABASE_URL: options.databaseUrl }),
+    ...options.env,
+  };
+  const running = new Map<SplitService, CairnProcess>();
+  const start = async (service: SplitService) => {
+    const role = service.replace(/-\d$/, "");
+    const started = startCairn(["service", role], {
+      ...shared,
+      PORT: `${ports[service]}`,
+      STORAGE_ROOT: join(options.folder, service),
+      DB_PATH: join(options.folder, `${role}.db`),
+    });
+    running.set(service, started);
+    await started.line(/service listens/);
+  };
+  await Promise.all(splitServices.map(start));
+  return {
+    url: `http://${at("gateway")}`,
+    adminKey: splitAdminKey,
+    ports,
+    clusterSecret,
+    start,
+    process: (service) => {
+      const found = running.get(service);
+      if (found === undefined) throw new Error(`${service} was never started`);
+      return found;
+    },
+    close: async () => {
+      await Promise.all([...running.values()].map((child) => child.stop()));
+    },
+  };
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no port is free");
+  return address.port;
+}
