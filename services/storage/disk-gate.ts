@@ -1,0 +1,171 @@
+import { CairnError } from "../common/errors/cairn-error";
+import type { Clock } from "../common/time/clock";
+import { isFatalToWrites, isOutOfSpace } from "./disk";
+import type { Standing } from "./standing";
+
+/** "change" is whatever alters the medium or makes it durable. */
+export type CallKind = "read" | "change";
+
+export type DiskGateOptions = {
+  readonly clock: Clock;
+  readonly standing: Standing;
+  /** Most calls of this volume in libuv's pool: a disk that hangs must not stop the others (P9). */
+  readonly callsAtOnce: number;
+  readonly suspendAfterMs: number;
+  readonly suspensionsToFence: number;
+  /** Called once, when the volume becomes fenced by what a call returned or by too many suspensions. */
+  readonly onFence: (detail: string) => void;
+  readonly onSuspension: () => void;
+  /** Writes a little, synced. Asked when all late calls have come back. */
+  readonly probe: () => Promise<void>;
+};
+
+type Waiting = {
+  readonly kind: CallKind;
+  readonly start: () => void;
+  readonly reject: (error: unknown) => void;
+};
+
+/**
+ * Every call to one volume's disk passes here. It limits how many run at once, knows how long each has run, and tells
+ * the volume's standing what their outcomes mean (P9):
+ * - a change that fails with EIO or EROFS fences at once, and no change is let through after;
+ * - a call that lasts too long suspends. Readers are told at once, so that they go to another copy; writes that have
+ *   begun are waited for, as a late success is a success.
+ */
+export class DiskGate {
+  readonly #options: DiskGateOptions;
+  readonly #running = new Map<number, number>();
+  readonly #waiting: Waiting[] = [];
+  readonly #suspensionListeners = new Set<() => void>();
+  #nextCall = 0;
+  #suspensions = 0;
+  /** Calls with lower numbers had begun when the volume was suspended. */
+  #lateBefore = 0;
+  #probing = false;
+
+  constructor(options: DiskGateOptions) {
+    this.#options = options;
+  }
+
+  get suspensions(): number {
+    return this.#suspensions;
+  }
+
+  /** Runs one call. A read rejects with VOLUME_SUSPENDED when the volume becomes suspended meanwhile. */
+  run<T>(kind: CallKind, work: () => Promise<T>): Promise<T> {
+    if (kind === "change" && this.#options.standing.isFenced)
+      return Promise.reject(this.#options.standing.fencedError());
+    if (this.#running.size < this.#options.callsAtOnce) return this.#start(kind, work);
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.push({ kind, start: () => this.run(kind, work).then(resolve, reject), reject });
+    });
+  }
+
+  /** Lets nobody wait for reads any more: the volume closes. */
+  close(): void {
+    for (const tell of [...this.#suspensionListeners]) tell();
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(new CairnError("SHUTTING_DOWN"));
+  }
+
+  /** To be called several times within `suspendAfterMs`. */
+  tick(): void {
+    const { standing, suspendAfterMs } = this.#options;
+    if (!standing.isSuspended) {
+      const [oldest] = this.#running.values();
+      if (oldest !== undefined && this.#options.clock.monotonicMs() - oldest > suspendAfterMs)
+        this.#suspend();
+      return;
+    }
+    const [oldestCall] = this.#running.keys();
+    const lateCallsAreBack = oldestCall === undefined || oldestCall >= this.#lateBefore;
+    if (lateCallsAreBack && !this.#probing) void this.#probe();
+  }
+
+  #start<T>(kind: CallKind, work: () => Promise<T>): Promise<T> {
+    const call = this.#nextCall++;
+    this.#running.set(call, this.#options.clock.monotonicMs());
+    const outcome = this.#track(kind, call, work);
+    return kind === "read" ? this.#unlessSuspended(outcome) : outcome;
+  }
+
+  async #track<T>(kind: CallKind, call: number, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (kind === "change") this.#judge(error);
+      throw error;
+    } finally {
+      this.#running.delete(call);
+      this.#startWaiting();
+    }
+  }
+
+  #startWaiting(): void {
+    // One that is refused takes no place, so the next is asked too.
+    while (this.#running.size < this.#options.callsAtOnce) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      next.start();
+    }
+  }
+
+  #judge(error: unknown): void {
+    const { standing } = this.#options;
+    const text = error instanceof Error ? error.message : String(error);
+    if (isFatalToWrites(error)) this.#fence(`a write or sync failed: ${text}`);
+    else if (isOutOfSpace(error)) standing.setFull(`the disk has no room: ${text}`);
+  }
+
+  #fence(detail: string): void {
+    if (this.#options.standing.fence(detail)) this.#options.onFence(detail);
+  }
+
+  #suspend(): void {
+    const { standing, suspendAfterMs, suspensionsToFence } = this.#options;
+    this.#suspensions += 1;
+    this.#lateBefore = this.#nextCall;
+    standing.suspend(`a call to the disk has lasted more than ${suspendAfterMs} ms`);
+    this.#options.onSuspension();
+    for (const tell of [...this.#suspensionListeners]) tell();
+    const stillWaiting = this.#waiting.splice(0);
+    for (const waiting of stillWaiting) {
+      if (waiting.kind === "read") waiting.reject(standing.suspendedError());
+      else this.#waiting.push(waiting);
+    }
+    if (this.#suspensions >= suspensionsToFence) this.#fence(`the disk hung ${this.#suspensions} times`);
+  }
+
+  async #probe(): Promise<void> {
+    const { clock, standing, suspendAfterMs } = this.#options;
+    this.#probing = true;
+    const startMs = clock.monotonicMs();
+    try {
+      // A fenced disk is not written to; it may be read again when its calls have come back.
+      if (!standing.isFenced) await this.#options.probe();
+      if (clock.monotonicMs() - startMs <= suspendAfterMs) standing.resume();
+    } catch {
+      // Its failure has been judged; a disk that failed otherwise is asked again at the next tick.
+    } finally {
+      this.#probing = false;
+    }
+  }
+
+  #unlessSuspended<T>(outcome: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const tell = () => reject(this.#options.standing.suspendedError());
+      this.#suspensionListeners.add(tell);
+      const end = () => this.#suspensionListeners.delete(tell);
+      outcome.then(
+        (value) => {
+          end();
+          resolve(value);
+        },
+        (error: unknown) => {
+          end();
+          reject(error);
+        },
+      );
+    });
+  }
+}

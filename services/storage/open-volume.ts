@@ -1,0 +1,114 @@
+import { randomBytes } from "node:crypto";
+import type { Logger } from "../common/log/logger";
+import type { Clock } from "../common/time/clock";
+import type { StorageConfig } from "./config";
+import type { Disk } from "./disk";
+import { DiskGate } from "./disk-gate";
+import { openFileEngine } from "./file-engine";
+import { gatedDisk } from "./gated-disk";
+import type { StorageMetrics } from "./metrics";
+import { SpaceLedger } from "./space-ledger";
+import { Standing } from "./standing";
+import { Volume } from "./volume";
+import type { VolumeRecord } from "./volume-file";
+import { VolumeMemory } from "./volume-memory";
+
+export type OpenVolumeOptions = {
+  readonly folder: string;
+  readonly record: VolumeRecord;
+  /** Why this volume is fenced, as another volume remembers it. */
+  readonly fencedElsewhere: string | undefined;
+  readonly config: StorageConfig;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: StorageMetrics;
+  /** Writes on the node's other volumes that this one is fenced. */
+  readonly recordFenceElsewhere: (volumeId: string, detail: string) => Promise<void>;
+};
+
+/** Puts a volume together: its disk behind the gate, its engine, its memory. The folder must be claimed. */
+export async function openVolume(options: OpenVolumeOptions): Promise<Volume> {
+  const { folder, record, config, clock, metrics } = options;
+  const volumeId = record.volumeId;
+  const log = options.log.child({ volume: volumeId });
+  const measured = metrics.measured(options.disk, volumeId);
+
+  let volume: Volume | undefined;
+  const standing = new Standing(volumeId, (now) => {
+    log.warn({ state: now.state, detail: now.detail }, "volume state");
+    if (volume !== undefined) metrics.show(volume.status);
+  });
+  const recordFence = (detail: string) => {
+    // Past the gate, which lets no change through any more. Tried once: when this disk cannot take it, another does.
+    const own = memory.update((known) => ({ ...known, fence: known.fence ?? detail }), measured);
+    own.catch((error: unknown) =>
+      log.error({ err: error }, "the fence could not be written on its own volume"),
+    );
+    void options.recordFenceElsewhere(volumeId, detail);
+  };
+  const gate = new DiskGate({
+    clock,
+    standing,
+    callsAtOnce: config.callsAtOnce,
+    suspendAfterMs: config.suspendAfterMs,
+    suspensionsToFence: config.suspensionsToFence,
+    onFence: recordFence,
+    onSuspension: () => metrics.suspension(volumeId),
+    probe: () => writeProbe(disk, folder),
+  });
+  const disk = gatedDisk(measured, gate);
+  const memory = new VolumeMemory(disk, folder, record);
+
+  const fence = record.fence ?? options.fencedElsewhere;
+  if (fence !== undefined) standing.fence(fence);
+  const openEngine = (readOnly: boolean) =>
+    openFileEngine({
+      disk,
+      clock,
+      log,
+      root: `${folder}/blobs`,
+      readOnly,
+      atOnce: config.callsAtOnce,
+      openFiles: config.openFiles,
+      newFileId: () => randomBytes(16),
+    });
+  const engine = await openEngine(standing.isFenced).catch((error: unknown) => {
+    // The disk failed while the volume was being tidied: what it holds can still be read.
+    if (!standing.isFenced) throw error;
+    return openEngine(true);
+  });
+  volume = new Volume({
+    volumeId,
+    folder,
+    disk,
+    clock,
+    log,
+    engine,
+    gate,
+    standing,
+    ledger: new SpaceLedger(config.reserveBytes),
+    memory,
+    suspendAfterMs: config.suspendAfterMs,
+    damagesToFence: config.damagesToFence,
+    onDamage: () => metrics.damage(volumeId),
+    onStatus: (status) => metrics.show(status),
+    onFence: recordFence,
+  });
+  await volume.refreshSpace();
+  return volume;
+}
+
+/** A write as any other, whose time tells whether the disk is back (P9). */
+async function writeProbe(disk: Disk, folder: string): Promise<void> {
+  const path = `${folder}/probe.tmp`;
+  if ((await disk.stat(path)) !== undefined) await disk.unlink(path);
+  const fd = await disk.create(path, { synced: true });
+  try {
+    await disk.write(fd, [Buffer.from("probe")], 0);
+  } finally {
+    await disk.close(fd);
+  }
+  await disk.unlink(path);
+  await disk.syncDirectory(folder);
+}

@@ -1,0 +1,148 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  type GetNodeResponseSchema,
+  type ReadBlobRequest,
+  type ReadBlobResponseSchema,
+  type StorageService,
+  VolumeState,
+  type VolumeStatusSchema,
+  type HistoryPosition as WirePosition,
+  type WriteBlobRequest,
+} from "../../gen/cairn/storage/v1/storage_pb";
+import { CairnError } from "../common/errors/cairn-error";
+import { type Call, endReason } from "../common/rpc/call";
+import type { ServiceImpl } from "../common/rpc/service";
+import type { HistoryPosition } from "./history";
+import type { StorageNode } from "./storage-node";
+import type { VolumeStatus } from "./volume";
+
+const states = {
+  online: VolumeState.ONLINE,
+  full: VolumeState.FULL,
+  suspended: VolumeState.SUSPENDED,
+  fenced: VolumeState.FENCED,
+} as const;
+
+/** The contract's side of a node: messages to calls and back. */
+export function storageRpc(node: StorageNode): ServiceImpl<typeof StorageService> {
+  return {
+    writeBlob: (requests, call) => node.whileWriting(writeBlob(node, requests, call)),
+    readBlob: (request, call) => readBlob(node, request, call),
+    deleteBlobs: async ({ volumeId, blobIds, confirmed, current }) => {
+      await node.volume(volumeId).delete(blobIds, toPosition(confirmed), toPosition(current));
+      return { deletedBlobIds: blobIds };
+    },
+    listBlobs: async ({ volumeId, afterBlobId, limit }) => {
+      const { blobs, more, total } = await node.volume(volumeId).list(afterBlobId, limit);
+      return {
+        blobs: blobs.map((blob) => ({
+          blobId: blob.blobId,
+          sizeBytes: BigInt(blob.sizeBytes),
+          ageMs: BigInt(blob.ageMs),
+        })),
+        more,
+        total: BigInt(total),
+      };
+    },
+    verifyBlob: async ({ volumeId, blobId }, call) => {
+      const { sizeBytes, crc32c } = await node.volume(volumeId).verify(blobId, call.signal);
+      return { sizeBytes: BigInt(sizeBytes), crc32c };
+    },
+    getNode: async (): Promise<MessageInitShape<typeof GetNodeResponseSchema>> => ({
+      nodeId: node.nodeId,
+      zone: node.zone,
+      volumes: node.volumes.map((volume) => fromStatus(volume.status)),
+    }),
+    followHistory: async ({ volumeId, position, accept }) => {
+      await node.volume(volumeId).followHistory(toPosition(position), accept);
+      return {};
+    },
+  };
+}
+
+async function writeBlob(node: StorageNode, requests: AsyncIterable<WriteBlobRequest>, call: Call) {
+  const next = nextUntilEnd(requests, call.signal);
+  const first = await next();
+  if (first?.part.case !== "header") throw new CairnError("INVALID_STREAM");
+  const { blobId, volumeId, sizeBytes } = first.part.value;
+  const write = await node.beginWrite(
+    blobId,
+    volumeId,
+    sizeBytes === undefined ? undefined : Number(sizeBytes),
+  );
+  try {
+    while (true) {
+      const message = await next();
+      // A stream that ends without finish was cut off, whatever came.
+      if (message === undefined)
+        throw new CairnError("INVALID_STREAM", { message: "The stream ended before its finish." });
+      if (message.part.case === "chunk") {
+        await write.append(message.part.value);
+      } else if (message.part.case === "finish") {
+        const { sizeBytes: finalBytes, crc32c } = message.part.value;
+        await write.finish({ sizeBytes: Number(finalBytes), crc32c });
+        return { volumeId: write.volumeId };
+      } else throw new CairnError("INVALID_STREAM");
+    }
+  } finally {
+    await write.abort();
+  }
+}
+
+async function* readBlob(
+  node: StorageNode,
+  request: ReadBlobRequest,
+  call: Call,
+): AsyncGenerator<MessageInitShape<typeof ReadBlobResponseSchema>, void, undefined> {
+  const range = { offsetBytes: Number(request.offsetBytes), lengthBytes: Number(request.lengthBytes) };
+  const { sizeBytes, chunks } = await node.volume(request.volumeId).read(request.blobId, range, call.signal);
+  yield { part: { case: "header", value: { sizeBytes: BigInt(sizeBytes) } } };
+  let sentBytes = 0;
+  for await (const chunk of chunks) {
+    yield { part: { case: "chunk", value: chunk } };
+    sentBytes += chunk.length;
+  }
+  yield { part: { case: "trailer", value: { sentBytes: BigInt(sentBytes) } } };
+}
+
+/** The next message, undefined at the end of the stream; rejects at once when the call ends (I8). */
+function nextUntilEnd<T>(source: AsyncIterable<T>, signal: AbortSignal): () => Promise<T | undefined> {
+  const iterator = source[Symbol.asyncIterator]();
+  return () =>
+    new Promise((resolve, reject) => {
+      const end = () => reject(endReason(signal));
+      if (signal.aborted) return end();
+      signal.addEventListener("abort", end, { once: true });
+      const release = () => signal.removeEventListener("abort", end);
+      iterator.next().then(
+        (next) => {
+          release();
+          resolve(next.done ? undefined : next.value);
+        },
+        (error: unknown) => {
+          release();
+          reject(error);
+        },
+      );
+    });
+}
+
+function fromStatus(status: VolumeStatus): MessageInitShape<typeof VolumeStatusSchema> {
+  return {
+    volumeId: status.volumeId,
+    state: states[status.standing.state],
+    stateDetail: status.standing.detail,
+    capacityBytes: BigInt(status.capacityBytes),
+    freeBytes: BigInt(status.freeBytes),
+    blobs: BigInt(status.blobs),
+    ...(status.history === undefined ? {} : { history: status.history }),
+  };
+}
+
+/** Validation has made sure that a position is there. */
+function toPosition(position: WirePosition | undefined): HistoryPosition {
+  if (position === undefined)
+    throw new CairnError("INVALID_ARGUMENT", { message: "A history position is missing." });
+  const { clusterId, historyId, changeNumber, changeCommandId, markNumber, markCommandId } = position;
+  return { clusterId, historyId, changeNumber, changeCommandId, markNumber, markCommandId };
+}

@@ -1,0 +1,99 @@
+import { z } from "zod";
+import { codeOf, type Disk } from "./disk";
+import type { HistoryPosition } from "./history";
+
+export const volumeFileName = "volume.json";
+export const volumeFormat = 1;
+
+const position = z.object({
+  clusterId: z.string(),
+  historyId: z.string(),
+  changeNumber: z.coerce.bigint(),
+  changeCommandId: z.string(),
+  markNumber: z.coerce.bigint(),
+  markCommandId: z.string(),
+});
+
+const schema = z.object({
+  format: z.literal(volumeFormat),
+  volumeId: z.uuid(),
+  nodeId: z.uuid(),
+  history: position.optional(),
+  fence: z.string().optional(),
+  fencedVolumes: z.record(z.string(), z.string()),
+});
+
+/** What a volume knows of itself; kept in its folder as volume.json. */
+export type VolumeRecord = {
+  readonly volumeId: string;
+  readonly nodeId: string;
+  /** Which metadata history it follows, and how far it has seen it (P7). */
+  readonly history?: HistoryPosition | undefined;
+  /** Why it is fenced (P9). */
+  readonly fence?: string | undefined;
+  /** Why other volumes of this node are fenced, by volume id: theirs may be past writing it down. */
+  readonly fencedVolumes: Readonly<Record<string, string>>;
+};
+
+/** A volume.json that cannot be used; the message says why. */
+export class UnusableVolumeFile extends Error {}
+
+/** Undefined when the folder has none. Throws UnusableVolumeFile, or what the disk throws. */
+export async function readVolumeFile(disk: Disk, folder: string): Promise<VolumeRecord | undefined> {
+  const text = await readText(disk, `${folder}/${volumeFileName}`);
+  return text === undefined ? undefined : parseVolumeFile(text);
+}
+
+/** Replaces volume.json; durable when it resolves. Not to be run twice at once for one folder. */
+export async function writeVolumeFile(disk: Disk, folder: string, record: VolumeRecord): Promise<void> {
+  const temporary = `${folder}/${volumeFileName}.tmp`;
+  const text = `${JSON.stringify({ format: volumeFormat, ...record }, bigintAsText, 2)}\n`;
+  if ((await disk.stat(temporary)) !== undefined) await disk.unlink(temporary);
+  const fd = await disk.create(temporary, { synced: true });
+  try {
+    await disk.write(fd, [Buffer.from(text)], 0);
+  } finally {
+    await disk.close(fd);
+  }
+  await disk.rename(temporary, `${folder}/${volumeFileName}`);
+  await disk.syncDirectory(folder);
+}
+
+export function parseVolumeFile(text: string): VolumeRecord {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new UnusableVolumeFile(`${volumeFileName} is not JSON: ${(error as Error).message}`);
+  }
+  const format = (json as { format?: unknown } | null)?.format;
+  if (typeof format === "number" && format > volumeFormat)
+    throw new UnusableVolumeFile(
+      `it was written by a newer Cairn (format ${format}, known is ${volumeFormat})`,
+    );
+  const parsed = schema.safeParse(json);
+  if (!parsed.success)
+    throw new UnusableVolumeFile(`${volumeFileName} is not understood: ${z.prettifyError(parsed.error)}`);
+  const { format: _, ...record } = parsed.data;
+  return record;
+}
+
+function bigintAsText(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? String(value) : value;
+}
+
+async function readText(disk: Disk, path: string): Promise<string | undefined> {
+  let fd: number;
+  try {
+    fd = await disk.open(path, "cache");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+  try {
+    const bytes = Buffer.alloc(await disk.sizeOf(fd));
+    return bytes.toString("utf8", 0, await disk.read(fd, bytes, 0));
+  } finally {
+    await disk.close(fd);
+  }
+}

@@ -1,0 +1,255 @@
+import { CairnError } from "../common/errors/cairn-error";
+import { startWorker, type Worker } from "../common/lifecycle/worker";
+import type { Logger } from "../common/log/logger";
+import type { Clock } from "../common/time/clock";
+import { codeOf, type Disk, isFatalToWrites, isOutOfSpace, isUnreadable } from "./disk";
+import type { DiskGate } from "./disk-gate";
+import type { BlobReading, BlobSummary, ByteRange, Engine, StoredBlob } from "./engine";
+import { allowDelete, equal, follow, type HistoryPosition } from "./history";
+import type { SpaceLedger } from "./space-ledger";
+import type { Standing, VolumeStanding } from "./standing";
+import { volumeFileName } from "./volume-file";
+import type { VolumeMemory } from "./volume-memory";
+import { VolumeWrite } from "./volume-write";
+
+export type VolumeStatus = {
+  readonly volumeId: string;
+  readonly folder: string;
+  readonly standing: VolumeStanding;
+  readonly capacityBytes: number;
+  readonly freeBytes: number;
+  readonly blobs: number;
+  readonly history: HistoryPosition | undefined;
+};
+
+export type VolumeParts = {
+  readonly volumeId: string;
+  readonly folder: string;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly engine: Engine;
+  readonly gate: DiskGate;
+  readonly standing: Standing;
+  readonly ledger: SpaceLedger;
+  readonly memory: VolumeMemory;
+  readonly suspendAfterMs: number;
+  readonly damagesToFence: number;
+  readonly onDamage: () => void;
+  readonly onStatus: (status: VolumeStatus) => void;
+  /** Records that the volume is fenced. */
+  readonly onFence: (detail: string) => void;
+};
+
+const spaceIntervalMs = 1_000;
+
+/** One folder of a node: its blobs, what it remembers, and whether it takes work (P9). */
+export class Volume {
+  readonly id: string;
+  readonly folder: string;
+  readonly #parts: VolumeParts;
+  readonly #workers: Worker[];
+  /** Blobs that the medium could not give back; only their number matters. */
+  readonly #unreadable = new Set<string>();
+
+  constructor(parts: VolumeParts) {
+    this.#parts = parts;
+    this.id = parts.volumeId;
+    this.folder = parts.folder;
+    const { clock, log, gate } = parts;
+    this.#workers = [
+      startWorker({
+        name: "disk-watch",
+        clock,
+        log,
+        idleMs: parts.suspendAfterMs / 4,
+        step: async () => {
+          gate.tick();
+          return false;
+        },
+      }),
+      startWorker({
+        name: "disk-space",
+        clock,
+        log,
+        idleMs: spaceIntervalMs,
+        step: async () => {
+          if (!parts.standing.isSuspended) await this.refreshSpace();
+          return false;
+        },
+      }),
+    ];
+  }
+
+  get status(): VolumeStatus {
+    const { standing, ledger, engine, memory } = this.#parts;
+    return {
+      volumeId: this.id,
+      folder: this.folder,
+      standing: standing.current,
+      capacityBytes: ledger.capacityBytes,
+      freeBytes: ledger.freeBytes,
+      blobs: engine.blobs,
+      history: memory.record.history,
+    };
+  }
+
+  /** Begins a write. VOLUME_FULL, VOLUME_FENCED, VOLUME_SUSPENDED before a byte is taken (I6). */
+  async beginWrite(blobId: string, sizeBytes: number | undefined): Promise<VolumeWrite> {
+    const { standing, ledger, engine } = this.#parts;
+    standing.checkWrites();
+    let reservation = VolumeWrite.reserve(ledger, sizeBytes);
+    if (reservation === undefined) {
+      // The accounting errs on the side of full: the disk itself has the last word.
+      await this.refreshSpace();
+      standing.checkWrites();
+      reservation = VolumeWrite.reserve(ledger, sizeBytes);
+    }
+    if (reservation === undefined) throw standing.fullError();
+    return new VolumeWrite({
+      volumeId: this.id,
+      writer: engine.begin(blobId),
+      sizeBytes,
+      reservation,
+      standing,
+      translate: (error) => this.#translateChange(error),
+    });
+  }
+
+  async read(blobId: string, range: ByteRange, signal: AbortSignal): Promise<BlobReading> {
+    this.#parts.standing.checkReads();
+    try {
+      const { sizeBytes, chunks } = await this.#parts.engine.read(blobId, range, signal);
+      return { sizeBytes, chunks: this.#translated(blobId, chunks) };
+    } catch (error) {
+      throw this.#translateRead(blobId, error);
+    }
+  }
+
+  async verify(blobId: string, signal: AbortSignal): Promise<BlobSummary> {
+    this.#parts.standing.checkReads();
+    try {
+      return await this.#parts.engine.verify(blobId, signal);
+    } catch (error) {
+      throw this.#translateRead(blobId, error);
+    }
+  }
+
+  async has(blobId: string): Promise<boolean> {
+    return !this.#parts.standing.isSuspended && (await this.#parts.engine.has(blobId));
+  }
+
+  async list(after: string, limit: number): Promise<{ blobs: StoredBlob[]; more: boolean; total: number }> {
+    const { engine, standing } = this.#parts;
+    standing.checkReads();
+    const page = await engine.list(after, limit);
+    return { ...page, total: engine.blobs };
+  }
+
+  /** Deletes when the history allows it (P7); what it remembers is durable before the first byte goes. */
+  async delete(
+    blobIds: readonly string[],
+    confirmed: HistoryPosition,
+    current: HistoryPosition,
+  ): Promise<void> {
+    const { engine, memory, standing } = this.#parts;
+    standing.checkChanges();
+    try {
+      await memory.update((record) => {
+        const history = allowDelete(record.history, confirmed, current);
+        return record.history !== undefined && equal(history, record.history)
+          ? record
+          : { ...record, history };
+      });
+      await engine.delete(blobIds);
+    } catch (error) {
+      throw await this.#translateChange(error);
+    }
+  }
+
+  async followHistory(position: HistoryPosition, accept: boolean): Promise<void> {
+    const { memory, standing } = this.#parts;
+    standing.checkChanges();
+    try {
+      await memory.update((record) => {
+        const history = follow(record.history, position, accept);
+        return record.history !== undefined && equal(history, record.history)
+          ? record
+          : { ...record, history };
+      });
+    } catch (error) {
+      throw await this.#translateChange(error);
+    }
+  }
+
+  /** Writes down here that another volume of the node is fenced. Never rejects: it is a second place. */
+  async rememberFence(volumeId: string, detail: string): Promise<void> {
+    const { memory, log, standing } = this.#parts;
+    if (volumeId === this.id || standing.isFenced) return;
+    const remember = memory.update((record) => ({
+      ...record,
+      fencedVolumes: { ...record.fencedVolumes, [volumeId]: detail },
+    }));
+    await remember.catch((error: unknown) =>
+      log.error({ err: error, fenced: volumeId }, "a fence was not written down"),
+    );
+  }
+
+  /** Asks the file system how much room there is, and whether the folder is still there. */
+  async refreshSpace(): Promise<void> {
+    const { disk, folder, ledger, standing, onStatus } = this.#parts;
+    if ((await disk.stat(`${folder}/${volumeFileName}`)) === undefined)
+      this.#fence("its folder has vanished");
+    else {
+      ledger.update(await disk.space(folder));
+      const full = ledger.isFull(standing.current.state === "full");
+      standing.setFull(full ? "its free space is below the reserve" : undefined);
+    }
+    onStatus(this.status);
+  }
+
+  async close(): Promise<void> {
+    this.#parts.gate.close();
+    await Promise.all(this.#workers.map((worker) => worker.close()));
+    await this.#parts.memory.settled();
+    await this.#parts.engine.close();
+  }
+
+  async *#translated(
+    blobId: string,
+    chunks: AsyncIterable<Uint8Array>,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* chunks;
+    } catch (error) {
+      throw this.#translateRead(blobId, error);
+    }
+  }
+
+  #translateRead(blobId: string, error: unknown): unknown {
+    if (error instanceof CairnError) {
+      if (error.reason === "DAMAGED_BLOB") this.#parts.onDamage();
+      return error;
+    }
+    if (!isUnreadable(error)) return error;
+    this.#parts.onDamage();
+    this.#unreadable.add(blobId);
+    const count = this.#unreadable.size;
+    if (count >= this.#parts.damagesToFence) this.#fence(`the medium could not give back ${count} blobs`);
+    const message = `Blob ${blobId}: the medium could not give it back.`;
+    return new CairnError("DAMAGED_BLOB", { message, resource: blobId, cause: error });
+  }
+
+  async #translateChange(error: unknown): Promise<unknown> {
+    const { standing } = this.#parts;
+    if (error instanceof CairnError) return error;
+    if (isFatalToWrites(error)) return standing.fencedError(error);
+    if (isOutOfSpace(error)) return standing.fullError(error);
+    if (codeOf(error) === "ENOENT") await this.refreshSpace().catch(() => {});
+    return standing.isFenced ? standing.fencedError(error) : error;
+  }
+
+  #fence(detail: string): void {
+    if (this.#parts.standing.fence(detail)) this.#parts.onFence(detail);
+  }
+}
