@@ -21,7 +21,7 @@ export type Way = (typeof fourWays)[number];
 
 export type TestStore = { readonly url: string; readonly adminKey: string; close(): Promise<void> };
 
-const adminKey = `s3_key_${"3a".repeat(32)}`;
+const adminKey = "s3_key_820926f3bdd846681afc283f868900f8dc3f520d648897c7157e4dac481b31ea";
 const masterKey = Buffer.alloc(32, 7);
 const clusterSecret = "0123456789abcdef0123456789abcdef-of-a-test-1";
 

@@ -26,7 +26,7 @@ export type SplitStore = {
   close(): Promise<void>;
 };
 
-export const splitAdminKey = `s3_key_${"5c".repeat(32)}`;
+export const splitAdminKey = "s3_key_c330110cfca71e8f870d54f21b7cbca41639ba0c7a6c3177b33211e57f5d0c1f";
 const clusterSecret = "7d1f0c52e9ab48836b0d4e7a915cf2387d1f0c52e9ab48836b0d4e7a915cf238";
 
 /** Starts all services on free ports with their files below `folder`; `databaseUrl` undefined gives each a SQLite. */
