@@ -1,0 +1,112 @@
+import { randomInt } from "node:crypto";
+import { sql } from "kysely";
+import type { MetadataService } from "../../gen/cairn/metadata/v1/metadata_pb";
+import { CairnError, hasReason } from "../common/errors/cairn-error";
+import type { DependencyHealth, RunningService } from "../common/lifecycle/running-service";
+import type { Logger } from "../common/log/logger";
+import type { Metrics } from "../common/metrics/metrics";
+import type { Database, DatabaseConfig } from "../common/sql/database";
+import { migrate } from "../common/sql/migrate";
+import { openDatabase } from "../common/sql/open-database";
+import type { Clock } from "../common/time/clock";
+import type { MetadataConfig } from "./config";
+import { createExecute } from "./execute";
+import { metadataMetrics } from "./metrics";
+import { migrationsFor } from "./migrations/all";
+import { makeIdentity } from "./reads/history";
+import { metadataRpc, type Opened } from "./rpc";
+import type { Tables } from "./store/tables";
+
+/** Processes spread over so many usage rows a bucket (P4); two that share one only wait for each other. */
+const usageSlots = 16;
+const healthTimeoutMs = 2_000;
+
+/**
+ * Opens names, versions, blobs and queues. A PostgreSQL that is away at start is an unavailable dependency: calls
+ * answer METADATA_UNAVAILABLE until it is there. A schema from a newer version, or `fsync=off`, is refused at start
+ * or, when the database came later, at every call.
+ */
+export async function openMetadata(options: {
+  database: DatabaseConfig;
+  config: MetadataConfig;
+  clock: Clock;
+  log: Logger;
+  metrics: Metrics;
+}): Promise<RunningService<typeof MetadataService>> {
+  const { config, clock, log } = options;
+  const database = await openDatabase<Tables>(options.database);
+  let ready: Opened | undefined;
+  let opening: Promise<Opened> | undefined;
+  let closed = false;
+  const metrics = metadataMetrics(options.metrics, () => ready?.reader);
+
+  const prepare = async (): Promise<Opened> => {
+    await refuseUnsynced(database);
+    await migrate(database, options.database, migrationsFor(database.kind));
+    await database.transaction((trx) => makeIdentity(trx));
+    const slot = database.kind === "sqlite" ? 0 : randomInt(usageSlots);
+    const execute = createExecute({ database, config, clock, log, metrics, slot });
+    ready = { reader: database, execute };
+    return ready;
+  };
+  /** One attempt at a time; the next call after a failed one tries again. */
+  const opened = async (): Promise<Opened> => {
+    if (closed) throw new CairnError("SHUTTING_DOWN");
+    if (ready !== undefined) return ready;
+    opening ??= prepare().finally(() => {
+      opening = undefined;
+    });
+    return opening;
+  };
+
+  try {
+    await opened();
+  } catch (error) {
+    if (!hasReason(error, "DATABASE_UNAVAILABLE", "OUTCOME_UNKNOWN")) {
+      await database.close();
+      throw error;
+    }
+    log.warn({ err: error }, "the metadata database cannot be reached; calls are refused until it can");
+  }
+
+  return {
+    service: metadataRpc(opened, clock),
+    health: async () => [await databaseHealth(database, clock)],
+    close: async () => {
+      if (closed) return;
+      closed = true;
+      await opening?.catch(() => {});
+      await ready?.execute.drained();
+      await database.close();
+    },
+  };
+}
+
+/** P4: a PostgreSQL that does not sync loses acknowledged commits on power loss (I1). */
+async function refuseUnsynced(database: Database<Tables>): Promise<void> {
+  if (database.kind === "sqlite") return;
+  const { rows } = await sql<{ fsync: string }>`show fsync`.execute(database.db);
+  if (rows[0]?.fsync !== "on")
+    throw new Error(
+      "PostgreSQL runs with fsync=off: a power cut would lose acknowledged writes. Set fsync=on.",
+    );
+}
+
+async function databaseHealth(database: Database<Tables>, clock: Clock): Promise<DependencyHealth> {
+  const name = database.kind === "sqlite" ? "metadata-sqlite" : "metadata-postgres";
+  const startedMs = clock.monotonicMs();
+  const latencyMs = () => clock.monotonicMs() - startedMs;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${healthTimeoutMs} ms`)), healthTimeoutMs);
+  });
+  try {
+    await Promise.race([database.ping(), late]);
+    return { name, ok: true, latencyMs: latencyMs() };
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    return { name, ok: false, latencyMs: latencyMs(), detail };
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,130 @@
+import { sql } from "kysely";
+import { afterPrefix, commonPrefixOf, compareKeys } from "../store/key-order";
+import { type Marks, type Runner, statement } from "../store/statement";
+import type { VersionRow } from "../store/tables";
+
+export type ListPage = {
+  readonly bucketId: string;
+  readonly prefix: string;
+  readonly delimiter: string;
+  readonly after: string;
+  readonly limit: number;
+};
+
+type Listed = Pick<
+  VersionRow,
+  "key" | "version_id" | "created_at_ms" | "delete_marker" | "size_bytes" | "etag"
+>;
+
+export type Listing = {
+  readonly versions: Listed[];
+  readonly commonPrefixes: string[];
+  readonly more: boolean;
+  readonly nextAfter: string;
+};
+
+type Seek = { bucketId: string; from: string; limit: number };
+
+function walk(db: Runner["db"], mark: Marks<Seek>) {
+  return (
+    db
+      .selectFrom("object_versions")
+      .select(["key", "version_id", "created_at_ms", "delete_marker", "size_bytes", "etag"])
+      .where("bucket_id", "=", mark("bucketId"))
+      // Literals: only with them the engine knows that the partial index answers.
+      .where("is_current", "=", sql.lit(1))
+      .where("delete_marker", "=", sql.lit(0))
+      .orderBy("key")
+      .limit(mark("limit"))
+  );
+}
+const fromKey = statement<Seek>()((db, mark) => walk(db, mark).where("key", ">=", mark("from")));
+const beyondKey = statement<Seek>()((db, mark) => walk(db, mark).where("key", ">", mark("from")));
+const fromKeyTo = statement<Seek & { to: string }>()((db, mark) =>
+  walk(db, mark as Marks<Seek>)
+    .where("key", ">=", mark("from"))
+    .where("key", "<", mark("to")),
+);
+const beyondKeyTo = statement<Seek & { to: string }>()((db, mark) =>
+  walk(db, mark as Marks<Seek>)
+    .where("key", ">", mark("from"))
+    .where("key", "<", mark("to")),
+);
+
+/** Rows of a first seek under a delimiter, and after a common prefix: most keys of a folder are not worth reading. */
+const fewRows = 2;
+
+/**
+ * One page of current versions in the order of the keys' UTF-8 bytes. The price follows what is returned: one seek a
+ * common prefix, one walk for the keys between them.
+ */
+export async function listVersions(runner: Runner, page: ListPage): Promise<Listing> {
+  const versions: Listed[] = [];
+  const commonPrefixes: string[] = [];
+  let nextAfter = "";
+  let cursor = startOf(page);
+  const end = page.prefix === "" ? undefined : afterPrefix(page.prefix);
+  let chunk = page.delimiter === "" ? page.limit + 1 : fewRows;
+  const returned = () => versions.length + commonPrefixes.length;
+  if (page.limit === 0 || [page.prefix, page.after].some((text) => text.includes("\0")))
+    return { versions, commonPrefixes, more: false, nextAfter };
+  while (cursor !== undefined) {
+    const limit = Math.min(chunk, page.limit + 1 - returned());
+    const rows: Listed[] = await seek(runner, page.bucketId, cursor, end, limit);
+    let skipTo: string | undefined;
+    let skipping: string | undefined;
+    for (const row of rows) {
+      if (skipping !== undefined && row.key.startsWith(skipping)) continue;
+      skipping = undefined;
+      if (returned() === page.limit) return { versions, commonPrefixes, more: true, nextAfter };
+      const common = commonPrefixOf(row.key, page.prefix, page.delimiter);
+      if (common === undefined) {
+        versions.push(row);
+        nextAfter = row.key;
+      } else {
+        commonPrefixes.push(common);
+        nextAfter = common;
+        skipping = common;
+        skipTo = common;
+      }
+    }
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < limit) break;
+    if (skipTo !== undefined && skipping !== undefined) {
+      const next = afterPrefix(skipTo);
+      cursor = next === undefined ? undefined : { from: next, inclusive: true };
+      chunk = fewRows;
+    } else {
+      cursor = { from: last.key, inclusive: false };
+      chunk = Math.min(chunk * 4, page.limit + 1);
+    }
+  }
+  return { versions, commonPrefixes, more: false, nextAfter: "" };
+}
+
+type Cursor = { from: string; inclusive: boolean };
+
+/** Where the page begins; undefined when nothing can come. A common prefix as `after` skips all that it covers. */
+function startOf(page: ListPage): Cursor | undefined {
+  if (page.after === "") return { from: page.prefix, inclusive: true };
+  if (commonPrefixOf(page.after, page.prefix, page.delimiter) === page.after) {
+    const next = afterPrefix(page.after);
+    return next === undefined ? undefined : { from: next, inclusive: true };
+  }
+  return compareKeys(page.after, page.prefix) < 0
+    ? { from: page.prefix, inclusive: true }
+    : { from: page.after, inclusive: false };
+}
+
+function seek(
+  runner: Runner,
+  bucketId: string,
+  cursor: Cursor,
+  end: string | undefined,
+  limit: number,
+): Promise<Listed[]> {
+  const values = { bucketId, from: cursor.from, limit };
+  if (end === undefined) return cursor.inclusive ? fromKey(runner, values) : beyondKey(runner, values);
+  const bounded = { ...values, to: end };
+  return cursor.inclusive ? fromKeyTo(runner, bounded) : beyondKeyTo(runner, bounded);
+}

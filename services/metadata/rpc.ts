@@ -1,0 +1,85 @@
+import type { MetadataService } from "../../gen/cairn/metadata/v1/metadata_pb";
+import { CairnError } from "../common/errors/cairn-error";
+import type { ServiceImpl } from "../common/rpc/service";
+import type { Clock } from "../common/time/clock";
+import type { Execute } from "./execute";
+import { bucketMessage } from "./reads/bucket-message";
+import { bucketById, bucketByName, bucketUsage, listBuckets } from "./reads/buckets";
+import { readChanges } from "./reads/changes";
+import { getVersion, versionMessage } from "./reads/get-version";
+import { currentPosition, historyConflict } from "./reads/history";
+import { listVersions } from "./reads/list-versions";
+import { listCopies, listNodes } from "./reads/nodes";
+import { queueDepths } from "./reads/queues";
+import { listParts, listUploads } from "./reads/uploads";
+import type { Runner } from "./store/statement";
+
+/** What the methods need once the database is there. */
+export type Opened = { readonly reader: Runner; readonly execute: Execute };
+
+/** The contract's methods; `opened` rejects while the database is away. */
+export function metadataRpc(
+  opened: () => Promise<Opened>,
+  clock: Clock,
+): ServiceImpl<typeof MetadataService> {
+  const read = async <T>(work: (reader: Runner) => Promise<T>): Promise<T> =>
+    translate(async () => work((await opened()).reader));
+  return {
+    execute: ({ commands }) =>
+      translate(async () => ({ outcomes: await (await opened()).execute.execute(commands) })),
+    getBucket: ({ by }) =>
+      read(async (reader) => ({
+        bucket: bucketMessage(
+          by.case === "bucketId"
+            ? await bucketById(reader, by.value)
+            : await bucketByName(reader, by.value ?? ""),
+        ),
+      })),
+    listBuckets: (request) =>
+      read(async (reader) => {
+        const { buckets, more } = await listBuckets(reader, request);
+        return { buckets: buckets.map(bucketMessage), more };
+      }),
+    getUsage: ({ bucketId }) =>
+      read(async (reader) => {
+        const { objects, sizeBytes } = await bucketUsage(reader, bucketId);
+        return { usage: { objects: BigInt(objects), sizeBytes: BigInt(sizeBytes) } };
+      }),
+    getVersion: (request) => read((reader) => getVersion(reader, request)),
+    listVersions: (request) =>
+      read(async (reader) => {
+        await bucketById(reader, request.bucketId);
+        const { versions, ...rest } = await listVersions(reader, request);
+        return { ...rest, versions: versions.map((row) => versionMessage(row, false)) };
+      }),
+    listUploads: (request) => read((reader) => listUploads(reader, request, clock.nowMs())),
+    listParts: (request) => read((reader) => listParts(reader, request, clock.nowMs())),
+    readChanges: (request) => read((reader) => readChanges(reader, request)),
+    listNodes: () => read((reader) => listNodes(reader)),
+    listCopies: (request) => read((reader) => listCopies(reader, request)),
+    getQueues: () =>
+      read(async (reader) => {
+        const { repairs, deletes, purges } = await queueDepths(reader);
+        return { repairs: BigInt(repairs), deletes: BigInt(deletes), purges: BigInt(purges) };
+      }),
+    checkHistory: ({ remembered }) =>
+      read(async (reader) => {
+        const current = await currentPosition(reader);
+        if (remembered === undefined)
+          return { current, confirmed: false, detail: "No position was given to be confirmed." };
+        const conflict = await historyConflict(reader, remembered, current);
+        return { current, confirmed: conflict === undefined, detail: conflict ?? "" };
+      }),
+  };
+}
+
+/** Callers know the metadata service, not its database. */
+async function translate<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof CairnError && error.reason === "DATABASE_UNAVAILABLE")
+      throw new CairnError("METADATA_UNAVAILABLE", { cause: error });
+    throw error;
+  }
+}
