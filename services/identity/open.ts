@@ -1,10 +1,7 @@
-import { Counter } from "prom-client";
 import type { IdentityService } from "../../gen/cairn/identity/v1/identity_pb";
-import { CairnError, toCairnError } from "../common/errors/cairn-error";
-import { newId } from "../common/ids/uuid";
+import { CairnError } from "../common/errors/cairn-error";
 import { prepare } from "../common/lifecycle/prepared";
 import type { RunningService } from "../common/lifecycle/running-service";
-import { startWorker, type Worker } from "../common/lifecycle/worker";
 import type { Logger } from "../common/log/logger";
 import type { Metrics } from "../common/metrics/metrics";
 import type { Database, DatabaseConfig } from "../common/sql/database";
@@ -14,13 +11,14 @@ import { openDatabase } from "../common/sql/open-database";
 import type { Clock } from "../common/time/clock";
 import { ApiKeys } from "./api-keys";
 import { Authentication } from "./authentication";
+import { countAuthentications } from "./authentication-metrics";
 import { FailureLimit } from "./failure-limit";
 import { type FirstStart, firstStart, newAdminKey } from "./first-start";
 import { checkFirstAdminKey } from "./key-text";
 import { ensureServiceKeys } from "./key-wrapping";
 import { LastUsed } from "./last-used";
 import { identityMigrations } from "./migrations";
-import { forgetOldRates, shareRates } from "./rate-sharing";
+import { startRateSharing } from "./rate-sharing";
 import { Rates } from "./rates";
 import { type Identity, identityRpc } from "./rpc";
 import { S3KeyPairs } from "./s3-key-pairs";
@@ -92,7 +90,9 @@ export async function openIdentity(options: IdentityOptions): Promise<RunningIde
     throw error;
   });
   const sharing =
-    database.kind === "postgres" ? startSharing(options, database, rates, identity.get) : undefined;
+    database.kind === "postgres"
+      ? startRateSharing({ database, rates, clock, log, everyMs: config.ratesEveryMs, ready: identity.get })
+      : undefined;
   let closed: Promise<void> | undefined;
   return {
     service: countAuthentications(identityRpc(identity.get, rates), options.metrics),
@@ -152,55 +152,5 @@ async function makeIdentity(
     apiKeys,
     s3KeyPairs: new S3KeyPairs(stores, keys.s3Secrets, clock, random),
     tokenKey: keys.tokens,
-  };
-}
-
-function startSharing(
-  options: IdentityOptions,
-  database: Database<IdentityTables>,
-  rates: Rates,
-  ready: () => unknown,
-): Worker {
-  const processId = newId();
-  let cleanedWindow = 0;
-  return startWorker({
-    name: "identity-rates",
-    clock: options.clock,
-    log: options.log,
-    idleMs: options.config.ratesEveryMs,
-    step: async () => {
-      ready();
-      const more = await shareRates(database, rates, processId);
-      if (cleanedWindow === rates.currentWindow()) return more;
-      await forgetOldRates(database, rates);
-      cleanedWindow = rates.currentWindow();
-      return more;
-    },
-  });
-}
-
-function countAuthentications(
-  service: ReturnType<typeof identityRpc>,
-  metrics: Metrics,
-): ReturnType<typeof identityRpc> {
-  const outcomes = new Counter({
-    name: "cairn_identity_authentications_total",
-    help: "Bearer keys that were looked up, by what came of it.",
-    labelNames: ["outcome"] as const,
-    registers: [metrics],
-  });
-  const { authenticate } = service;
-  return {
-    ...service,
-    authenticate: async (request, call) => {
-      try {
-        const answer = await authenticate(request, call);
-        outcomes.inc({ outcome: "ok" });
-        return answer;
-      } catch (error) {
-        outcomes.inc({ outcome: toCairnError(error).reason.toLowerCase() });
-        throw error;
-      }
-    },
   };
 }

@@ -1,4 +1,8 @@
+import { newId } from "../common/ids/uuid";
+import { startWorker, type Worker } from "../common/lifecycle/worker";
+import type { Logger } from "../common/log/logger";
 import type { Database } from "../common/sql/database";
+import type { Clock } from "../common/time/clock";
 import type { RateCount } from "./domain";
 import type { Rates } from "./rates";
 import type { IdentityTables } from "./tables";
@@ -11,18 +15,33 @@ const rowsAStep = 20_000;
  * writes its own rows and reads the sums of the others'. When the database is away each goes on by itself (D§10).
  * With SQLite there is one process, and nothing to share.
  */
-export async function shareRates(
-  database: Database<IdentityTables>,
-  rates: Rates,
-  processId: string,
-): Promise<boolean> {
-  const changed = rates.takeChanged(rowsAStep);
-  await write(database, changed, processId).catch((error) => {
-    rates.putBack(changed);
-    throw error;
-  });
-  rates.setOthers(await readOthers(database, rates.currentWindow(), processId));
-  return changed.length >= rowsAStep;
+export function startRateSharing(options: {
+  readonly database: Database<IdentityTables>;
+  readonly rates: Rates;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly everyMs: number;
+  /** Throws while the schema is not there yet. */
+  readonly ready: () => unknown;
+}): Worker {
+  const { database, rates, clock, log, everyMs, ready } = options;
+  const processId = newId();
+  let cleanedWindow = 0;
+  const step = async () => {
+    ready();
+    const changed = rates.takeChanged(rowsAStep);
+    await write(database, changed, processId).catch((error) => {
+      rates.putBack(changed);
+      throw error;
+    });
+    rates.setOthers(await readOthers(database, rates.currentWindow(), processId));
+    if (cleanedWindow !== rates.currentWindow()) {
+      await forgetOld(database, rates.currentWindow());
+      cleanedWindow = rates.currentWindow();
+    }
+    return changed.length >= rowsAStep;
+  };
+  return startWorker({ name: "identity-rates", clock, log, idleMs: everyMs, step });
 }
 
 async function write(
@@ -58,23 +77,27 @@ async function readOthers(
 ): Promise<RateCount[]> {
   const rows = await database.db
     .selectFrom("rate_counts")
-    .select(({ fn }) => ["subject", "window_minute", fn.sum<number>("requests").as("requests")])
+    .select(({ fn }) => ["subject", "window_minute", fn.sum<number>("requests").as("total")])
     .where("window_minute", ">=", window - 1)
     .where("process_id", "!=", processId)
     .groupBy(["window_minute", "subject"])
+    // Where there are too many, the busiest are those that a limit is for.
+    .orderBy("total", "desc")
     .limit(rowsAStep)
     .execute();
   return rows.map((row) => ({
     subject: row.subject,
     window: row.window_minute,
-    requests: Number(row.requests),
+    requests: Number(row.total),
   }));
 }
 
 /** Removes the minutes that nobody asks for any more. */
-export async function forgetOldRates(database: Database<IdentityTables>, rates: Rates): Promise<void> {
-  const oldest = rates.currentWindow() - 5;
+async function forgetOld(database: Database<IdentityTables>, window: number): Promise<void> {
   await database.transaction((trx) =>
-    trx.deleteFrom("rate_counts").where("window_minute", "<", oldest).execute(),
+    trx
+      .deleteFrom("rate_counts")
+      .where("window_minute", "<", window - 5)
+      .execute(),
   );
 }
