@@ -1,0 +1,104 @@
+import { createServer, IncomingMessage, type Server, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Express } from "express";
+import { CairnError } from "../../common/errors/cairn-error";
+import { newCall } from "../../common/rpc/call";
+import { errorDocument } from "../answers/error-document";
+import type { GatewayConfig } from "../config";
+
+/** What the server tells about requests that node:http gives up on. */
+export type ServerEvents = {
+  /** A body broke off or was badly coded on this connection. False when no request is open on it. */
+  onBrokenBody(socket: Duplex, error: CairnError): boolean;
+  /** A client waits for 100 Continue. */
+  onExpectContinue(req: IncomingMessage, res: ServerResponse): void;
+};
+
+/**
+ * The HTTP server under an Express app. Express changes the prototype of every request and response, which costs
+ * more than all else that it does (FACTS); requests and responses that are made with that prototype are left alone.
+ */
+export function createHttpServer(app: Express, config: GatewayConfig, events: ServerEvents): Server {
+  const server = createServer(
+    {
+      ...expressClasses(app),
+      headersTimeout: config.headersTimeoutMs,
+      keepAliveTimeout: config.keepAliveTimeoutMs,
+      maxHeaderSize: config.maxHeaderBytes,
+      // Bodies have a minimum rate, not a total time: a 5 TiB upload may take days.
+      requestTimeout: 0,
+      insecureHTTPParser: false,
+      noDelay: true,
+    },
+    app,
+  );
+  server.timeout = config.idleSocketMs;
+  server.on("checkContinue", events.onExpectContinue);
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) =>
+    answerBrokenRequest(error, socket, events),
+  );
+  return server;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: constructors of node:http are functions, which its types do not show
+type Constructor = any;
+
+function expressClasses(app: Express) {
+  function ExpressRequest(this: IncomingMessage, ...args: unknown[]) {
+    (IncomingMessage as Constructor).apply(this, args);
+  }
+  function ExpressResponse(this: ServerResponse, ...args: unknown[]) {
+    (ServerResponse as Constructor).apply(this, args);
+  }
+  ExpressRequest.prototype = app.request;
+  ExpressResponse.prototype = app.response;
+  return {
+    IncomingMessage: ExpressRequest as Constructor as typeof IncomingMessage,
+    ServerResponse: ExpressResponse as Constructor as typeof ServerResponse,
+  };
+}
+
+/** What the parser of node:http refuses: two lengths, length and coding together, bad header fields, early ends. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex, events: ServerEvents): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  if (events.onBrokenBody(socket, brokenBody(error))) return;
+  const [status, refusal] = brokenRequest(error);
+  const { requestId } = newCall();
+  const text = errorDocument(refusal, { dialect: "xml", resource: "", requestId });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nx-amz-request-id: ${requestId}\r\n` +
+      `Content-Type: application/xml\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+  );
+}
+
+function brokenBody(error: NodeJS.ErrnoException): CairnError {
+  if (error.code === "HPE_INVALID_EOF_STATE") {
+    return new CairnError("SIZE_MISMATCH", {
+      message: "The connection ended before the body was as long as was said.",
+    });
+  }
+  return new CairnError("INVALID_REQUEST", { message: "The body's chunked coding is broken." });
+}
+
+function brokenRequest(error: NodeJS.ErrnoException): [string, CairnError] {
+  switch (error.code) {
+    case "HPE_HEADER_OVERFLOW":
+      return [
+        "431 Request Header Fields Too Large",
+        new CairnError("INVALID_REQUEST", { message: "The request's header is too large." }),
+      ];
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return [
+        "408 Request Timeout",
+        new CairnError("INVALID_REQUEST", { message: "The request's header took too long." }),
+      ];
+    default:
+      return [
+        "400 Bad Request",
+        new CairnError("INVALID_REQUEST", { message: "The request is not valid HTTP/1.1." }),
+      ];
+  }
+}
