@@ -114,7 +114,7 @@ export const defaultObjectConfig: ObjectConfig = {
     avoidMs: 5_000,
     hiddenUploadTtlMs: 3_600_000,
   },
-  read: { stallMs: 1_000, avoidMs: 5_000, deleteGraceMs: 900_000, maxPendingReports: 10_000 },
+  read: { stallMs: 1_000, avoidMs: 5_000, deleteGraceMs: 300_000, maxPendingReports: 10_000 },
   commit: { unknownWaitMs: 10_000, unavailableWaitMs: 1_000, retryPauseMs: 25, maxDecisions: 5 },
   heartbeat: {
     everyMs: 1_000,

@@ -8,7 +8,8 @@ import type { Watched, WatchLoop } from "./watch-loop";
 
 /**
  * Reads a slice from one replica. Ends with SERVICE_UNAVAILABLE when it sends nothing for `stallMs` or ends without
- * its trailer; the caller then knows by the bytes that came where to go on. At most one chunk is read ahead (I7).
+ * its trailer; the caller then knows by the bytes that came where to go on. The node reads one
+ * block ahead, so this does not (I7).
  */
 export class ReplicaRead implements Watched {
   readonly #iterator: AsyncIterator<ReadBlobResponse>;
@@ -21,7 +22,6 @@ export class ReplicaRead implements Watched {
   readonly #lengthBytes: number;
   #receivedBytes = 0;
   #waiting: { sinceMs: number; reject(error: CairnError): void } | undefined;
-  #ahead: Promise<IteratorResult<ReadBlobResponse>> | undefined;
 
   constructor(
     deps: { readonly watch: WatchLoop; readonly clock: Clock; readonly stallMs: number },
@@ -58,7 +58,6 @@ export class ReplicaRead implements Watched {
         const chunk = message.part.value;
         this.#receivedBytes += chunk.length;
         if (this.#receivedBytes > this.#lengthBytes) throw cutOff();
-        if (this.#receivedBytes < this.#lengthBytes) this.#readAhead();
         return chunk;
       }
       if (message.part.case === "trailer") {
@@ -78,18 +77,10 @@ export class ReplicaRead implements Watched {
     }
   }
 
-  #readAhead(): void {
-    this.#ahead = this.#iterator.next();
-    // Awaited by the next `next`, or by nobody when the reader leaves.
-    this.#ahead.catch(() => {});
-  }
-
   #message(): Promise<ReadBlobResponse | undefined> {
-    const pending = this.#ahead ?? this.#iterator.next();
-    this.#ahead = undefined;
     return new Promise((resolve, reject) => {
       this.#waiting = { sinceMs: this.#clock.monotonicMs(), reject };
-      pending.then(
+      this.#iterator.next().then(
         (next) => {
           this.#waiting = undefined;
           resolve(next.done ? undefined : next.value);

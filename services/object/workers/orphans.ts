@@ -93,7 +93,9 @@ async function collectOrphans(
   if (volume.deleteHold !== "") return;
   const { volumeId } = volume;
   const old = (blob: ListedBlob) => blob.ageMs > BigInt(deps.limits.graceMs);
-  const unnamed = page.blobs.filter((blob) => !rows.has(blob.blobId) && old(blob)).map((blob) => blob.blobId);
+  // A condemned pair whose bytes are there (again) after the grace was written late: its delete is confirmed anew.
+  const named = (blobId: string) => (rows.get(blobId)?.state ?? CopyState.CONDEMNED) !== CopyState.CONDEMNED;
+  const unnamed = page.blobs.filter((blob) => !named(blob.blobId) && old(blob)).map((blob) => blob.blobId);
   let going: string[] = [];
   for (let at = 0; at < unnamed.length; at += 1_000) {
     const value = { volumeId, blobIds: unnamed.slice(at, at + 1_000), volumeBlobs: page.total };

@@ -14,7 +14,7 @@ export type RepairPlan<C extends Candidate> = {
 
 /**
  * What a blob lacks: `nodeOf` tells where a volume is, undefined when that is not known. A volume that the blob has a
- * pair with is no target: not a good one, not a bad one, as its node would take the old bytes for the new ones; a
+ * pair with is no target: not a good one, not a bad one (its own volume is a last resort that the worker sees to); a
  * condemned one (P6) only when nothing else is left.
  */
 export function planRepair<C extends Candidate>(

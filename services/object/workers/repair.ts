@@ -76,67 +76,59 @@ async function mend(
   plan: RepairPlan<Target>,
   call: Call,
 ): Promise<Finish> {
-  const condemned = new Set(
-    task.copies.filter((copy) => copy.state === CopyState.CONDEMNED).map((copy) => copy.volumeId),
-  );
-  const recovered = await recoverInPlace(deps, task, plan, call);
-  const added = [...recovered.added];
+  const isCondemned = (volumeId: string) =>
+    task.copies.some((copy) => copy.volumeId === volumeId && copy.state === CopyState.CONDEMNED);
+  const looked = await lookAtReported(deps, task, plan, call);
+  const added = [...looked.sound];
   let missing = plan.missing - added.length;
   let unsure = false;
-  for (const target of plan.targets) {
+  // Other volumes first; then the reported copies' own, where the node replaces what is damaged (P9).
+  const own = deps.cluster.writable().filter((target) => looked.damaged.includes(target.volumeId));
+  for (const target of [...plan.targets, ...own]) {
     if (missing <= 0) break;
-    if (!(await copyToTarget(deps, task, plan, target, call))) continue;
+    if (!(await copyToTarget(deps, task, plan.good, target, call))) continue;
     added.push(target.volumeId);
     missing--;
     // Only the metadata knows whether a condemned pair may be named again (P6): looked at once more later.
-    unsure ||= condemned.has(target.volumeId);
+    unsure ||= isCondemned(target.volumeId);
   }
-  const damaged = plan.bad.filter((volumeId) => !recovered.added.includes(volumeId));
-  if (missing <= 0) return { added, dropped: damaged, retryAfterMs: unsure ? deps.limits.retryMs : 0 };
-  // Only the volumes of damaged copies are left to write to: those copies go first, while good ones exist.
-  const goodAnywhere = plan.good.length + added.length > 0;
-  const dropped = goodAnywhere ? damaged.filter((volumeId) => recovered.damaged.includes(volumeId)) : [];
-  return { added, dropped, retryAfterMs: dropped.length > 0 ? deps.limits.retryMs : backOff(deps, task) };
+  if (missing > 0) return { added, dropped: [], retryAfterMs: backOff(deps, task) };
+  const dropped = plan.bad.filter((volumeId) => !added.includes(volumeId));
+  return { added, dropped, retryAfterMs: unsure ? deps.limits.retryMs : 0 };
 }
 
-/**
- * Looks at the copies that were reported. One that proves sound when read whole counts again; one that is missing is
- * written anew on its own volume; a damaged one has to be deleted first.
- */
-async function recoverInPlace(
+/** Reads the copies that were reported whole: what proves sound counts again; others are damaged or missing. */
+async function lookAtReported(
   deps: RepairDependencies,
   task: RepairTask,
   plan: RepairPlan<Target>,
   call: Call,
-): Promise<{ added: string[]; damaged: string[] }> {
-  const added: string[] = [];
+): Promise<{ sound: string[]; damaged: string[] }> {
+  const sound: string[] = [];
   const damaged: string[] = [];
   for (const volumeId of plan.bad) {
     const volume = deps.cluster.volume(volumeId);
     if (volume === undefined || !volume.node.alive) continue;
     try {
       const found = await volume.node.client.verifyBlob({ blobId: task.blobId, volumeId }, call);
-      const sound = found.sizeBytes === task.sizeBytes && found.crc32c === task.crc32c;
-      (sound ? added : damaged).push(volumeId);
+      const equal = found.sizeBytes === task.sizeBytes && found.crc32c === task.crc32c;
+      (equal ? sound : damaged).push(volumeId);
     } catch (error) {
-      if (hasReason(error, "DAMAGED_BLOB")) damaged.push(volumeId);
-      if (!hasReason(error, "NO_SUCH_BLOB") || added.length >= plan.missing) continue;
-      const target = deps.cluster.writable().find((one) => one.volumeId === volumeId);
-      if (target !== undefined && (await copyToTarget(deps, task, plan, target, call))) added.push(volumeId);
+      if (hasReason(error, "DAMAGED_BLOB", "NO_SUCH_BLOB")) damaged.push(volumeId);
     }
   }
-  return { added, damaged };
+  return { sound, damaged };
 }
 
 /** Copies from the first good copy that can give the blob. False when this target takes none, or no source is left. */
 async function copyToTarget(
   deps: RepairDependencies,
   task: RepairTask,
-  plan: RepairPlan<Target>,
+  sources: readonly string[],
   target: Target,
   call: Call,
 ): Promise<boolean> {
-  for (const volumeId of plan.good) {
+  for (const volumeId of sources) {
     const source = deps.cluster.volume(volumeId);
     if (source === undefined || !source.node.alive) continue;
     try {
