@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { CairnError } from "../errors/cairn-error";
 
 /**
@@ -30,6 +31,7 @@ export function newCall(
     traceparent: `00-${trace.slice(0, 32)}-${trace.slice(32)}-01`,
     signal: options.signal ?? new AbortController().signal,
   };
+  setMaxListeners(0, call.signal);
   return options.timeoutMs === undefined
     ? call
     : { ...call, deadlineAtMs: performance.now() + options.timeoutMs };

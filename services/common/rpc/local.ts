@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { create, type DescMethod, type DescService, type Message } from "@bufbuild/protobuf";
 import { CairnError, toCairnError } from "../errors/cairn-error";
 import { type Call, endReason, throwIfEnded, withSignal } from "./call";
@@ -128,6 +129,8 @@ async function withLimits<T>(call: Call, work: (limited: Call) => Promise<T>): P
 /** A call whose signal also follows its deadline, and ends when it is released. */
 function limit(call: Call): { call: Call; release(): void } {
   const controller = new AbortController();
+  // A handler may make any number of calls under its own: that is no leak.
+  setMaxListeners(0, controller.signal);
   const follow = () => controller.abort(endReason(call.signal));
   call.signal.addEventListener("abort", follow, { once: true });
   const timer =
