@@ -138,7 +138,10 @@ export async function openRole(
     grpc.add(service, running.service, [observe(log, metrics), validateRequests]);
     return {
       grpc,
-      health: async () => [...(await running.health()), ...(await peers.health())],
+      health: async () => {
+        const [own, others] = await Promise.all([running.health(), peers.health()]);
+        return [...own, ...others.filter((other) => own.every((state) => state.name !== other.name))];
+      },
       drain: async () => {
         grpc.drain();
         await grpc.close(settings.shutdownGrace);

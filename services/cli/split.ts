@@ -22,7 +22,8 @@ const restartAfterMs = 1_000;
 export async function split(settings: Settings, entry: string, env: NodeJS.ProcessEnv): Promise<void> {
   const stopped = stopSignal();
   const folder = join(resolve(settings.data[0] ?? "./data"), "split");
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // As root PostgreSQL runs as a user of its own, who must get through to its files; the secrets beside are 0600.
+  mkdirSync(folder, { recursive: true, mode: 0o711 });
   const lock = lockFolder(folder);
   try {
     clusterSecretOf(settings.clusterSecret, folder);
@@ -78,23 +79,30 @@ class Family {
     readonly env: NodeJS.ProcessEnv,
   ) {}
 
-  start(child: Child): void {
+  /** Resolves when it listens; later starts of it are nobody's to wait for. */
+  start(child: Child): Promise<void> {
     const process_ = spawn(process.execPath, [this.entry, "service", child.role], {
       env: { ...this.env, ...child.env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#running.set(child.name, process_);
-    for (const stream of [process_.stdout, process_.stderr]) {
-      createInterface({ input: stream }).on("line", (line) =>
-        process.stdout.write(`${child.name.padEnd(10)} ${line}\n`),
-      );
-    }
+    const listens = new Promise<void>((resolve) => {
+      for (const stream of [process_.stdout, process_.stderr]) {
+        createInterface({ input: stream }).on("line", (line) => {
+          process.stdout.write(`${child.name.padEnd(10)} ${line}\n`);
+          if (line.includes("service listens")) resolve();
+        });
+      }
+    });
     process_.on("exit", (code, signal) => {
       this.#running.delete(child.name);
       if (this.#stopping) return;
       process.stdout.write(`${child.name.padEnd(10)} ended (${signal ?? code}); starting it again\n`);
-      setTimeout(() => this.#stopping || this.start(child), restartAfterMs);
+      setTimeout(() => {
+        if (!this.#stopping) void this.start(child);
+      }, restartAfterMs);
     });
+    return listens;
   }
 
   async stop(): Promise<void> {
