@@ -14,8 +14,10 @@ import type { MetadataConfig } from "./config";
 import type { MetadataMetrics } from "./metrics";
 import type { Tables } from "./store/tables";
 
-/** Deadlock, serialisation failure, a row that came between a look and an insert: the same transaction may succeed. */
-const passingStates = new Set(["40P01", "40001", "23505"]);
+/** Deadlock and serialisation failure: the same transaction may succeed. */
+const passingStates = new Set(["40P01", "40001"]);
+/** A row was there already: the next try looks before it writes. */
+const takenStates = new Set(["23505", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE"]);
 const mostTries = 5;
 
 export type Execute = {
@@ -80,14 +82,20 @@ export function createExecute(options: {
   }
 
   async function runWithRetries(commands: readonly Command[]): Promise<Decided[]> {
+    let careful = false;
     for (let tries = 1; ; tries += 1) {
       try {
         return await database.transaction((trx) =>
-          decideBatch(new Batch(database.kind, trx, clock.nowMs(), config, log), commands, options.slot),
+          decideBatch(
+            new Batch(database.kind, trx, clock.nowMs(), config, log, careful),
+            commands,
+            options.slot,
+          ),
         );
       } catch (error) {
-        const passing =
-          error instanceof QuotaAppeared || passingStates.has((error as { code?: string }).code ?? "");
+        const code = (error as { code?: string }).code ?? "";
+        careful ||= takenStates.has(code);
+        const passing = error instanceof QuotaAppeared || passingStates.has(code) || takenStates.has(code);
         if (passing && tries < mostTries) continue;
         if (commands.length === 1 && !hasReason(error, "DATABASE_UNAVAILABLE", "OUTCOME_UNKNOWN"))
           log.error(

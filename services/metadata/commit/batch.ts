@@ -45,6 +45,8 @@ export class Batch implements Runner {
     readonly nowMs: number,
     readonly config: MetadataConfig,
     readonly log: Logger,
+    /** A first try met a row that was there already: look before writing. */
+    readonly careful = false,
   ) {}
 
   /** A bucket that was not deleted. On PostgreSQL its row is locked by now (P4). */

@@ -8,9 +8,6 @@ import type { Batch } from "./batch";
 
 export type Pair = { readonly blobId: string; readonly volumeId: string };
 
-const anyPair = statement<{ blobId: string }>()((db, mark) =>
-  db.selectFrom("copies").select("state").where("blob_id", "=", mark("blobId")).limit(1),
-);
 const blobRow = statement<{ blobId: string }>()((db, mark) =>
   db.selectFrom("blobs").select("size_bytes").where("blob_id", "=", mark("blobId")),
 );
@@ -69,12 +66,29 @@ export async function newBlobsRefusal(
       };
     if (batch.nowMs - timeOfId(blob.blobId) > batch.config.unnamedMaxAgeMs)
       return { reason: "BLOB_CONDEMNED", message: `Blob ${blob.blobId} is too old to be named.` };
-    if ((await anyPair(batch, { blobId: blob.blobId })).length === 0) continue;
-    return (await blobRow(batch, { blobId: blob.blobId })).length > 0
-      ? { reason: "BLOB_EXISTS", message: `Blob ${blob.blobId} is known already.` }
-      : { reason: "BLOB_CONDEMNED", message: `A copy of blob ${blob.blobId} has been condemned.` };
+    const taken = batch.careful ? await takenBlob(batch, blob) : undefined;
+    if (taken !== undefined) return taken;
   }
   return undefined;
+}
+
+/** The primary keys decide this too: only after they refused a batch is it looked up, for a proper answer (P6). */
+async function takenBlob(
+  batch: Batch,
+  blob: NewBlob,
+): Promise<{ reason: Reason; message: string } | undefined> {
+  if ((await blobRow(batch, { blobId: blob.blobId })).length > 0)
+    return { reason: "BLOB_EXISTS", message: `Blob ${blob.blobId} is known already.` };
+  const pair = await batch.db
+    .selectFrom("copies")
+    .select("volume_id")
+    .where("blob_id", "=", blob.blobId)
+    .where("volume_id", "in", blob.volumeIds)
+    .limit(1)
+    .executeTakeFirst();
+  return pair === undefined
+    ? undefined
+    : { reason: "BLOB_CONDEMNED", message: `Blob ${blob.blobId} is condemned on volume ${pair.volume_id}.` };
 }
 
 /** Names the blobs and their pairs; incomplete ones enter the repair queue (D§5). After `newBlobsRefusal`. */
