@@ -1,6 +1,10 @@
 /** One configuration for all suites; `npm test -- put-object` runs what matches. */
 module.exports = {
-  testMatch: ["<rootDir>/services/**/*.test.ts", "<rootDir>/test/**/*.test.ts", "<rootDir>/bench/**/*.test.ts"],
+  testMatch: [
+    "<rootDir>/services/**/*.test.ts",
+    "<rootDir>/test/**/*.test.ts",
+    "<rootDir>/bench/**/*.test.ts",
+  ],
   transform: {
     "^.+\\.ts$": [
       "@swc/jest",
