@@ -77,6 +77,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const server = createHttpServer(app, config, {
     onBrokenBody: (socket, error) => exchanges.failBody(socket, error),
+    whenAnswered: (socket, done) => exchanges.whenAnswered(socket, done),
     onExpectContinue: (req, res) => {
       exchanges.expectContinue(req);
       server.emit("request", req, res);

@@ -4,7 +4,7 @@
  */
 export function headerText(value: string): string {
   if (plain.test(value)) return value;
-  const bytes = /[^\u0000-\u00ff]/.test(value) ? Buffer.from(value, "utf8").toString("latin1") : value;
+  const bytes = /[\u0100-\uffff]/.test(value) ? Buffer.from(value, "utf8").toString("latin1") : value;
   return bytes.replace(controls, " ");
 }
 

@@ -14,7 +14,7 @@ const lingerMs = 2_000;
 export async function sendAnswer(exchange: Exchange, answer: Answer): Promise<void> {
   if (answer.stream !== undefined) return sendStream(exchange, answer, answer.stream);
   const { body } = answer;
-  const headers = [...exchange.commonHeaders, ...answer.headers];
+  const headers = [...exchange.answerHeaders(), ...answer.headers];
   if (body !== undefined) {
     headers.push("Content-Type", body.contentType, "Content-Length", String(Buffer.byteLength(body.text)));
   } else if (answer.status !== 204 && answer.status !== 304 && exchange.req.method !== "HEAD") {
@@ -31,9 +31,12 @@ export function sendError(exchange: Exchange, error: CairnError): void {
     res.destroy();
     return;
   }
-  const headers = [...exchange.commonHeaders, ...errorHeaders(error)];
-  const closes = error.reason === "BODY_TOO_SLOW" || error.reason === "SIZE_MISMATCH";
-  if (req.method === "HEAD") return finish(exchange, error.entry.http, headers, "", closes);
+  const headers = [...exchange.answerHeaders(), ...errorHeaders(error)];
+  const closes = error.reason === "BODY_TOO_SLOW" || exchange.body.broken;
+  if (req.method === "HEAD") {
+    finish(exchange, error.entry.http, headers, "", closes);
+    return;
+  }
   const text = errorDocument(error, {
     dialect: exchange.dialect,
     resource: Buffer.from(exchange.rawPath, "latin1").toString("utf8"),
@@ -81,7 +84,7 @@ async function sendStream(exchange: Exchange, answer: Answer, stream: ByteStream
   try {
     let chunk = stream.lengthBytes === 0 ? undefined : await stream.next();
     if (res.destroyed) return;
-    res.writeHead(answer.status, [...exchange.commonHeaders, ...answer.headers]);
+    res.writeHead(answer.status, [...exchange.answerHeaders(), ...answer.headers]);
     while (chunk !== undefined) {
       exchange.bytesOut += chunk.length;
       if (exchange.bytesOut === stream.lengthBytes) {

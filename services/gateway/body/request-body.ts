@@ -30,6 +30,7 @@ export class RequestBody implements WatchedBody {
   #started = false;
   #ended = false;
   #failure: CairnError | undefined;
+  #broken = false;
   #wake: (() => void) | undefined;
 
   constructor(req: IncomingMessage, res: ServerResponse, limits: BodyLimits, expectsContinue: boolean) {
@@ -51,6 +52,11 @@ export class RequestBody implements WatchedBody {
   /** True when the client holds its body back until it is told to send. */
   get heldBack(): boolean {
     return this.#expectsContinue && !this.#started;
+  }
+
+  /** True when nothing more can come: the connection is of no use after the answer. */
+  get broken(): boolean {
+    return this.#broken;
   }
 
   /** True while a reader waits for the client. */
@@ -91,6 +97,12 @@ export class RequestBody implements WatchedBody {
     this.#queue = [];
     this.#queuedBytes = 0;
     this.#leave();
+  }
+
+  /** Ends the body with an error after which the connection cannot be read any more. */
+  breakOff(error: CairnError): void {
+    this.#broken = true;
+    this.fail(error);
   }
 
   /** Reads and drops the rest, at most `maxBytes` of it; calls `done` when it is over. */

@@ -27,14 +27,21 @@ export class Exchange {
   failure: CairnError | undefined;
   bytesOut = 0;
   readonly #abort = new AbortController();
+  readonly #isDraining: () => boolean;
 
   constructor(
     req: IncomingMessage,
     res: ServerResponse,
-    options: { expectsContinue: boolean; body: BodyLimits; onClose: (exchange: Exchange) => void },
+    options: {
+      expectsContinue: boolean;
+      body: BodyLimits;
+      isDraining: () => boolean;
+      onClose: (exchange: Exchange) => void;
+    },
   ) {
     this.req = req;
     this.res = res;
+    this.#isDraining = options.isDraining;
     const call = newCall({ signal: this.#abort.signal });
     const traceparent = req.headers.traceparent;
     this.call =
@@ -53,6 +60,11 @@ export class Exchange {
 
   get requestId(): string {
     return this.call.requestId;
+  }
+
+  /** What every answer begins with, as of now. */
+  answerHeaders(): string[] {
+    return this.#isDraining() ? [...this.commonHeaders, "Connection", "close"] : [...this.commonHeaders];
   }
 
   /** The path as it came, without the query, which may hold secrets (I9). */

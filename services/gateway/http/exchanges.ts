@@ -33,6 +33,7 @@ export class Exchanges {
     const exchange = new Exchange(req, res, {
       expectsContinue: this.#expecting.has(req),
       body: this.#body,
+      isDraining: this.#isDraining,
       onClose: this.#onClose,
     });
     const forwarded = req.headers["x-forwarded-for"];
@@ -41,7 +42,6 @@ export class Exchanges {
       Array.isArray(forwarded) ? forwarded.join(",") : forwarded,
       this.#config.trustedProxies,
     );
-    if (this.#isDraining()) exchange.commonHeaders.push("Connection", "close");
     this.#bySocket.set(req.socket, exchange);
     return exchange;
   }
@@ -55,7 +55,14 @@ export class Exchanges {
   failBody(socket: Duplex, error: CairnError): boolean {
     const exchange = this.#bySocket.get(socket);
     if (exchange === undefined || exchange.res.writableEnded || !exchange.body.unread) return false;
-    exchange.body.fail(error);
+    exchange.body.breakOff(error);
     return true;
+  }
+
+  /** Calls back when the answer that is being made on a connection has been written; at once when there is none. */
+  whenAnswered(socket: Duplex, done: () => void): void {
+    const res = this.#bySocket.get(socket)?.res;
+    if (res === undefined || res.writableFinished || res.destroyed) done();
+    else res.once("finish", done);
   }
 }

@@ -10,6 +10,8 @@ import type { GatewayConfig } from "../config";
 export type ServerEvents = {
   /** A body broke off or was badly coded on this connection. False when no request is open on it. */
   onBrokenBody(socket: Duplex, error: CairnError): boolean;
+  /** Calls back when the answer that is being made on this connection, if any, is written. */
+  whenAnswered(socket: Duplex, done: () => void): void;
   /** A client waits for 100 Continue. */
   onExpectContinue(req: IncomingMessage, res: ServerResponse): void;
 };
@@ -68,10 +70,11 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex, event
   const [status, refusal] = brokenRequest(error);
   const { requestId } = newCall();
   const text = errorDocument(refusal, { dialect: "xml", resource: "", requestId });
-  socket.end(
+  const answer =
     `HTTP/1.1 ${status}\r\nConnection: close\r\nx-amz-request-id: ${requestId}\r\n` +
-      `Content-Type: application/xml\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
-  );
+    `Content-Type: application/xml\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
+  // The request before it on this connection may still wait for its own answer, which must not be mixed up with this.
+  events.whenAnswered(socket, () => socket.end(answer));
 }
 
 function brokenBody(error: NodeJS.ErrnoException): CairnError {

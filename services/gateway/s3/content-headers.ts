@@ -56,9 +56,8 @@ function userMetadata(headers: IncomingHttpHeaders): Record<string, string> {
 
 /** True for raw bytes that are UTF-8 of characters above U+00FF; node:http shows them as Latin-1. */
 function isBeyondLatin1(value: string): boolean {
-  if (/^[\x00-\x7f]*$/.test(value)) return false;
   const text = Buffer.from(value, "latin1").toString("utf8");
-  return !text.includes("\ufffd") && /[^\u0000-\u00ff]/.test(text);
+  return !text.includes("\ufffd") && /[\u0100-\uffff]/.test(text);
 }
 
 /** The header fields of an answer that carries a body with these; flat. Overrides are the `response-*` parameters. */
