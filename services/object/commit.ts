@@ -66,7 +66,7 @@ export class Commits {
         if (!isTransient(error)) throw error;
         unknown ||= !hasReason(error, "METADATA_UNAVAILABLE");
         const waitMs = unknown ? this.#limits.unknownWaitMs : this.#limits.unavailableWaitMs;
-        if (this.#clock.monotonicMs() - startedMs + pauseMs > waitMs || call.signal.aborted) {
+        if (this.#clock.monotonicMs() - startedMs + pauseMs > waitMs || hasEnded(call)) {
           throw unknown ? new CairnError("OUTCOME_UNKNOWN", { cause: error }) : error;
         }
         this.#metrics.commitRetries.inc();
@@ -112,6 +112,10 @@ export function refusalError(refusal: Refusal): CairnError {
   });
 }
 
+function hasEnded(call: Call): boolean {
+  return call.signal.aborted || (call.deadlineAtMs !== undefined && performance.now() >= call.deadlineAtMs);
+}
+
 /** After these it is not known whether the commands were applied, or it is known that they were not. */
 function isTransient(error: CairnError): boolean {
   return hasReason(
@@ -122,6 +126,5 @@ function isTransient(error: CairnError): boolean {
     "SHUTTING_DOWN",
     "OUTCOME_UNKNOWN",
     "DEADLINE_EXCEEDED",
-    "INTERNAL",
   );
 }

@@ -87,7 +87,7 @@ test("any range of several blobs is what the same range of a buffer is", async (
       const { header, body: read } = await store.get(bucket, "key", { range: asked });
       expect(header.partial).toBe(true);
       expect(Number(header.lengthBytes)).toBe(expected.length);
-      expect(Number(header.offsetBytes)).toBe(body.indexOf(expected.subarray(0, 64)));
+      expect(Number(header.offsetBytes)).toBe(kind === 2 ? 299_999 - first : first);
       expect(read.equals(expected)).toBe(true);
     }),
     { numRuns: 60 },

@@ -37,6 +37,7 @@ export async function* getObject(
 ): AsyncGenerator<Part> {
   let found = await lookUp(deps.metadata, request, false, call);
   let read = new VersionRead(deps, request, found, call);
+  let sentBytes = 0;
   try {
     let next: IteratorResult<Uint8Array>;
     try {
@@ -50,15 +51,14 @@ export async function* getObject(
       next = await read.next();
     }
     yield { part: { case: "header", value: read.decided.header } };
-    let sentBytes = 0;
     while (!next.done) {
       sentBytes += next.value.length;
       yield { part: { case: "chunk", value: next.value } };
       next = await read.next();
     }
-    deps.read.metrics.bytes.inc({ direction: "out" }, sentBytes);
     yield { part: { case: "trailer", value: { sentBytes: BigInt(sentBytes) } } };
   } finally {
+    deps.read.metrics.bytes.inc({ direction: "out" }, sentBytes);
     read.end();
   }
 }

@@ -84,7 +84,8 @@ export class Heartbeat {
     node.zone = answer.zone;
     node.misses = 0;
     node.alive = true;
-    const volumes = answer.volumes.map((status): VolumeView => {
+    const own = answer.volumes.filter((status) => !this.#isAliveElsewhere(node, status.volumeId));
+    const volumes = own.map((status): VolumeView => {
       const former = cluster.volume(status.volumeId);
       if (former !== undefined && former.state !== status.state) {
         const state = VolumeState[status.state];
@@ -108,6 +109,18 @@ export class Heartbeat {
       };
     });
     cluster.replaceVolumes(node, volumes);
+  }
+
+  /** Two nodes that claim one volume: the second is a copy of a disk, or one node configured twice (P1). */
+  #isAliveElsewhere(node: NodeState, volumeId: string): boolean {
+    const other = this.#deps.cluster.volume(volumeId)?.node;
+    if (other === undefined || other === node || !other.alive) return false;
+    const { log } = this.#deps;
+    log.error(
+      { node: node.address, other: other.address, volumeId },
+      "volume refused: it is alive on another node",
+    );
+    return true;
   }
 
   #missed(node: NodeState, error: unknown): void {

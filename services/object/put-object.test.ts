@@ -198,6 +198,21 @@ test("two stalled nodes end the write with 503", async () => {
   await expect(store.put(bucket, "key", randomBytes(8_000_000))).rejects.toEqual(reason("NOT_ENOUGH_NODES"));
 });
 
+test("nodes that take nothing stop the sender: memory stays bounded (I7)", async () => {
+  for (const node of store.nodes.slice(1)) node.faults.stallWritesAfterBytes = 0;
+  let pulled = 0;
+  const chunk = randomBytes(512 * 1024);
+  const messages = async function* () {
+    yield { part: { case: "header" as const, value: { bucket, key: "key" } } };
+    for (let index = 0; index < 400; index++) {
+      pulled += chunk.length;
+      yield { part: { case: "chunk" as const, value: chunk } };
+    }
+  };
+  await expect(store.object.putObject(messages(), newCall())).rejects.toEqual(reason("NOT_ENOUGH_NODES"));
+  expect(pulled).toBeLessThan(quickConfig.write.windowBytes + 4 * chunk.length);
+});
+
 describe("a body of several blobs", () => {
   const limit = 100_000;
   beforeEach(() => reopen({ ...quickConfig, blobLimitBytes: limit }));

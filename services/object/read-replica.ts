@@ -21,6 +21,7 @@ export class ReplicaRead implements Watched {
   readonly #follow: () => void;
   readonly #lengthBytes: number;
   #receivedBytes = 0;
+  #complete = false;
   #waiting: { sinceMs: number; reject(error: CairnError): void } | undefined;
 
   constructor(
@@ -62,13 +63,15 @@ export class ReplicaRead implements Watched {
       }
       if (message.part.case === "trailer") {
         if (this.#receivedBytes !== this.#lengthBytes) throw cutOff();
+        this.#complete = true;
         return undefined;
       }
     }
   }
 
   close(): void {
-    this.#end(new CairnError("CANCELLED"));
+    // A complete stream has nothing to cancel, and an error costs a stack trace.
+    this.#end(this.#complete ? undefined : new CairnError("CANCELLED"));
   }
 
   check(nowMs: number): void {
@@ -93,12 +96,14 @@ export class ReplicaRead implements Watched {
     });
   }
 
-  #end(reason: CairnError): void {
+  #end(reason: CairnError | undefined): void {
     this.#watch.delete(this);
     this.#call.signal.removeEventListener("abort", this.#follow);
-    this.#waiting?.reject(reason);
-    this.#waiting = undefined;
-    this.#controller.abort(reason);
+    if (reason !== undefined) {
+      this.#waiting?.reject(reason);
+      this.#waiting = undefined;
+      this.#controller.abort(reason);
+    }
     this.#iterator.return?.()?.catch(() => {});
   }
 }
