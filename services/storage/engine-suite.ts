@@ -1,3 +1,4 @@
+import { createCipheriv } from "node:crypto";
 import { crc32c } from "@node-rs/crc32";
 import fc from "fast-check";
 import { newId } from "../common/ids/uuid";
@@ -18,21 +19,23 @@ export type EngineUnderTest = {
 const never = new AbortController().signal;
 const all = { offsetBytes: 0, lengthBytes: 0 };
 
+/** Bytes that look random and are the same each time. */
 export function contentOf(sizeBytes: number, seed = 1): Buffer {
-  const bytes = Buffer.alloc(sizeBytes);
-  let state = seed;
-  for (let index = 0; index < sizeBytes; index++) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    bytes[index] = state >>> 24;
-  }
-  return bytes;
+  return createCipheriv("aes-128-ctr", Buffer.alloc(16, seed), Buffer.alloc(16)).update(
+    Buffer.alloc(sizeBytes),
+  );
 }
 
 export function summaryOf(content: Uint8Array): BlobSummary {
   return { sizeBytes: content.length, crc32c: crc32c(content) };
 }
 
-export async function writeBlob(engine: Engine, blobId: string, content: Buffer, chunkBytes = 262_144): Promise<void> {
+export async function writeBlob(
+  engine: Engine,
+  blobId: string,
+  content: Buffer,
+  chunkBytes = 262_144,
+): Promise<void> {
   const writer = engine.begin(blobId);
   for (let offset = 0; offset < content.length; offset += chunkBytes)
     await writer.append(content.subarray(offset, offset + chunkBytes));
@@ -77,7 +80,10 @@ export function engineSuite(name: string, open: () => Promise<EngineUnderTest>):
       await fc.assert(
         fc.asyncProperty(fc.nat(content.length - 1), fc.nat(1_500_000), async (offsetBytes, length) => {
           const lengthBytes = Math.min(length, content.length - offsetBytes);
-          const expected = content.subarray(offsetBytes, lengthBytes === 0 ? content.length : offsetBytes + lengthBytes);
+          const expected = content.subarray(
+            offsetBytes,
+            lengthBytes === 0 ? content.length : offsetBytes + lengthBytes,
+          );
           expect((await readBlob(engine, blobId, { offsetBytes, lengthBytes })).equals(expected)).toBe(true);
         }),
         { numRuns: 60, seed: 7 },
@@ -121,7 +127,9 @@ export function engineSuite(name: string, open: () => Promise<EngineUnderTest>):
     test("writing something else under the same id is refused and changes nothing", async () => {
       const blobId = newId();
       await writeBlob(engine, blobId, contentOf(5_000, 1));
-      await expect(writeBlob(engine, blobId, contentOf(5_000, 2))).rejects.toMatchObject({ reason: "BLOB_EXISTS" });
+      await expect(writeBlob(engine, blobId, contentOf(5_000, 2))).rejects.toMatchObject({
+        reason: "BLOB_EXISTS",
+      });
       expect((await readBlob(engine, blobId)).equals(contentOf(5_000, 1))).toBe(true);
       expect(await under.files()).toBe(1);
     });
@@ -292,7 +300,9 @@ export function engineSuite(name: string, open: () => Promise<EngineUnderTest>):
     });
 
     test("a text that is no id reaches no file", async () => {
-      await expect(readBlob(engine, "../../../etc/passwd")).rejects.toMatchObject({ reason: "INVALID_ARGUMENT" });
+      await expect(readBlob(engine, "../../../etc/passwd")).rejects.toMatchObject({
+        reason: "INVALID_ARGUMENT",
+      });
     });
   });
 }

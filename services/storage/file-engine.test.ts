@@ -102,6 +102,7 @@ test("readers that leave early, are cancelled or run to the end leave at most th
     else if (index % 3 === 1) cancel.abort(new Error("gone"));
     else while (!(await iterator.next()).done);
   }
+  await new Promise((resolve) => setImmediate(resolve));
   expect(disk.openFiles).toBeLessThanOrEqual(2);
   await engine.close();
   await new Promise((resolve) => setImmediate(resolve));

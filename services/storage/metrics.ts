@@ -90,7 +90,19 @@ export class StorageMetrics {
       ReturnType<typeof timed>,
     ];
     return {
-      ...disk,
+      open: (path, from) => disk.open(path, from),
+      create: (path, options) => disk.create(path, options),
+      alignedMemory: (lengthBytes) => disk.alignedMemory(lengthBytes),
+      sizeOf: (fd) => disk.sizeOf(fd),
+      close: (fd) => disk.close(fd),
+      rename: (from, to) => disk.rename(from, to),
+      unlink: (path) => disk.unlink(path),
+      mkdir: (path) => disk.mkdir(path),
+      rmdir: (path) => disk.rmdir(path),
+      list: (path) => disk.list(path),
+      stat: (path) => disk.stat(path),
+      space: (path) => disk.space(path),
+      lock: (path) => disk.lock(path),
       write: async (fd, buffers, position) => {
         await write(() => disk.write(fd, buffers, position));
         written.inc(buffers.reduce((sum, buffer) => sum + buffer.length, 0));

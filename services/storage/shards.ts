@@ -1,5 +1,5 @@
-import { isUuid } from "../common/ids/uuid";
 import { CairnError } from "../common/errors/cairn-error";
+import { isUuid } from "../common/ids/uuid";
 import type { Logger } from "../common/log/logger";
 import type { DirectorySyncs } from "./directory-syncs";
 import { codeOf, type Disk } from "./disk";

@@ -6,7 +6,11 @@ type Node = FileNode | FolderNode;
 type Descriptor = { readonly file: FileNode; readonly synced: boolean; readonly epoch: number };
 
 /** One call, as faults see it. `change` calls are numbered from 1. */
-export type SimulatedCall = { readonly name: string; readonly path: string; readonly change: number | undefined };
+export type SimulatedCall = {
+  readonly name: string;
+  readonly path: string;
+  readonly change: number | undefined;
+};
 
 export type SimulatedDiskOptions = {
   readonly nowMs?: () => number;
@@ -70,7 +74,12 @@ export class SimulatedDisk implements Disk {
     await this.#begin("create", path, true);
     const { folder, name } = this.#parent(path);
     if (folder.entries.has(name)) throw new DiskError("EEXIST", path);
-    const file: FileNode = { kind: "file", data: Buffer.alloc(0), durable: Buffer.alloc(0), modifiedAtMs: this.#now() };
+    const file: FileNode = {
+      kind: "file",
+      data: Buffer.alloc(0),
+      durable: Buffer.alloc(0),
+      modifiedAtMs: this.#now(),
+    };
     folder.entries.set(name, file);
     return this.#describe(file, options.synced);
   }
@@ -80,7 +89,8 @@ export class SimulatedDisk implements Disk {
     const { file, synced } = this.#descriptor(fd);
     const bytes = Buffer.concat(buffers);
     const length = Math.max(file.data.length, positionBytes + bytes.length);
-    if (this.#usedBytes() + length - file.data.length > this.capacityBytes) throw new DiskError("ENOSPC", String(fd));
+    if (this.#usedBytes() + length - file.data.length > this.capacityBytes)
+      throw new DiskError("ENOSPC", String(fd));
     const data = Buffer.alloc(length);
     file.data.copy(data);
     bytes.copy(data, positionBytes);
@@ -166,7 +176,10 @@ export class SimulatedDisk implements Disk {
 
   async space(path: string) {
     await this.#begin("space", path, false);
-    return { capacityBytes: this.capacityBytes, freeBytes: Math.max(0, this.capacityBytes - this.#usedBytes()) };
+    return {
+      capacityBytes: this.capacityBytes,
+      freeBytes: Math.max(0, this.capacityBytes - this.#usedBytes()),
+    };
   }
 
   async lock(path: string): Promise<DiskLock> {
@@ -180,7 +193,8 @@ export class SimulatedDisk implements Disk {
     if (isChange) this.changes += 1;
     const change = isChange ? this.changes : undefined;
     await this.fault({ name, path, change });
-    if (epoch !== this.#epoch || this.changes >= this.cutPowerAt) throw new DiskError("EPOWER", `${name} ${path}`);
+    if (epoch !== this.#epoch || this.changes >= this.cutPowerAt)
+      throw new DiskError("EPOWER", `${name} ${path}`);
   }
 
   #sync(file: FileNode): void {
