@@ -171,10 +171,15 @@ export class MetadataFixture {
     return this.client.getVersion({ bucketId: bucket.id, key, versionId }, this.call);
   }
 
+  /** Takes all that is due. */
   async takeDeletes(): Promise<{ blobId: string; volumeId: string }[]> {
-    const outcome = await this.run("takeDeletes", { limit: 1000, visibilityMs: 60_000n });
-    if (outcome.result.case !== "deletes") throw new Error("no deletes");
-    return outcome.result.value.pairs;
+    const pairs: { blobId: string; volumeId: string }[] = [];
+    for (;;) {
+      const { result } = await this.run("takeDeletes", { limit: 1000, visibilityMs: 60_000n });
+      if (result.case !== "deletes") throw new Error("no deletes");
+      if (result.value.pairs.length === 0) return pairs;
+      pairs.push(...result.value.pairs);
+    }
   }
 }
 
