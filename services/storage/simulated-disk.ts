@@ -15,9 +15,10 @@ export type SimulatedCall = {
 export type SimulatedDiskOptions = {
   readonly nowMs?: () => number;
   readonly capacityBytes?: number;
-  /** Planted bugs, for controls: the disk acknowledges these and does nothing. */
-  readonly forgets?: { readonly dataSyncs?: boolean; readonly directorySyncs?: boolean };
 };
+
+/** Planted bugs, for controls: the disk acknowledges these and does nothing. */
+export type Forgets = { readonly dataSyncs?: boolean; readonly directorySyncs?: boolean };
 
 /**
  * A disk in memory with this fault model:
@@ -29,6 +30,7 @@ export type SimulatedDiskOptions = {
 export class SimulatedDisk implements Disk {
   fault: (call: SimulatedCall) => void | Promise<void> = () => {};
   cutPowerAt = Number.POSITIVE_INFINITY;
+  forgets: Forgets = {};
   /** Changing calls so far. */
   changes = 0;
   capacityBytes: number;
@@ -171,7 +173,7 @@ export class SimulatedDisk implements Disk {
   async syncDirectory(path: string): Promise<void> {
     await this.#begin("syncDirectory", path, true);
     const folder = this.#folder(path);
-    if (!this.#options.forgets?.directorySyncs) folder.durable = new Map(folder.entries);
+    if (!this.forgets.directorySyncs) folder.durable = new Map(folder.entries);
   }
 
   async space(path: string) {
@@ -198,7 +200,7 @@ export class SimulatedDisk implements Disk {
   }
 
   #sync(file: FileNode): void {
-    if (!this.#options.forgets?.dataSyncs) file.durable = Buffer.from(file.data);
+    if (!this.forgets.dataSyncs) file.durable = Buffer.from(file.data);
   }
 
   #describe(file: FileNode, synced: boolean): number {
