@@ -7,7 +7,7 @@ import { listen } from "../../services/common/lifecycle/ops-server";
 import { silentLogger } from "../../services/common/log/logger";
 import { createMetrics } from "../../services/common/metrics/metrics";
 import type { DatabaseConfig } from "../../services/common/sql/database";
-import { createTestDatabase, type DatabaseEngine } from "../../services/common/sql/test-databases";
+import { createTestDatabase } from "../../services/common/sql/test-databases";
 import { openEmbedded, openRole, type Role, type RolePlaces, type RunningRole } from "../../services/compose";
 
 /** Every way of running the same store; one behaviour suite holds for all four. */
