@@ -33,7 +33,7 @@ export function startCairn(
   // A test that fails must not leave a server behind.
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill);
-  exited.then(() => process.removeListener("exit", kill));
+  void exited.then(() => process.removeListener("exit", kill));
   return {
     child,
     lines,
