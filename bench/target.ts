@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** A server that is measured: a process of its own, or one that runs already. */
+export type Target = {
+  readonly name: string;
+  readonly url: URL;
+  /** Bearer key; the floor needs none. */
+  readonly key: string | undefined;
+  /** The most memory that the process has held so far; undefined for one that runs elsewhere. */
+  peakMemoryMiB(): number | undefined;
+  stop(): Promise<void>;
+};
+
+const startTimeoutMs = 60_000;
+
+/**
+ * Starts `node ...args` and waits for its address, a line with `http://`. What it prints goes into a file in
+ * `folder`, as a service's log would: a pipe would make this process part of what it measures.
+ */
+export async function startTarget(options: {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly folder: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly key?: string;
+}): Promise<Target> {
+  const outputPath = join(options.folder, `${options.name}.log`);
+  const output = openSync(outputPath, "w");
+  const child = spawn(process.execPath, options.args, {
+    env: { ...process.env, ...options.env },
+    stdio: ["ignore", output, output],
+  });
+  closeSync(output);
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  const printed = () => readFileSync(outputPath, "utf8");
+  try {
+    const address = await poll(() => {
+      if (child.exitCode !== null) throw new Error(`${options.name} ended at once:\n${printed()}`);
+      return /(?:Address\s+|gateway on )(http:\/\/[^\s,]+)/.exec(printed())?.[1];
+    }, options.name);
+    const url = new URL(address);
+    if (options.key !== undefined) await poll(() => isReady(url), options.name);
+    return {
+      name: options.name,
+      url,
+      key: options.key,
+      peakMemoryMiB: () => peakMemoryMiB(child),
+      stop: async () => {
+        child.kill("SIGTERM");
+        await ended;
+      },
+    };
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  }
+}
+
+/** A store that somebody else runs. */
+export function runningTarget(name: string, url: URL, key: string): Target {
+  return { name, url, key, peakMemoryMiB: () => undefined, stop: async () => {} };
+}
+
+async function isReady(url: URL): Promise<true | undefined> {
+  const response = await fetch(new URL("/_/health/ready", url)).catch(() => undefined);
+  await response?.arrayBuffer();
+  return response?.ok ? true : undefined;
+}
+
+async function poll<T>(look: () => T | undefined | Promise<T | undefined>, name: string): Promise<T> {
+  const untilMs = performance.now() + startTimeoutMs;
+  while (performance.now() < untilMs) {
+    const found = await look();
+    if (found !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${name} was not ready within ${startTimeoutMs / 1000} s.`);
+}
+
+function peakMemoryMiB(child: ChildProcess): number | undefined {
+  try {
+    const [, kib] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8")) ?? [];
+    return kib === undefined ? undefined : Number(kib) / 1024;
+  } catch {
+    // Only Linux tells.
+    return undefined;
+  }
+}
