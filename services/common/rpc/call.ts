@@ -1,6 +1,6 @@
-import { randomBytes } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { CairnError } from "../errors/cairn-error";
+import { randomHex } from "../ids/random-hex";
 
 /**
  * What travels with every call, in process and over the wire: who asked first, until when, and how to stop it.
@@ -25,7 +25,7 @@ export type Call = {
 export function newCall(
   options: { requestId?: string; signal?: AbortSignal; timeoutMs?: number } = {},
 ): Call {
-  const trace = randomBytes(24).toString("hex");
+  const trace = randomHex(24);
   const call: Call = {
     requestId: options.requestId ?? trace.slice(0, 16).toUpperCase(),
     traceparent: `00-${trace.slice(0, 32)}-${trace.slice(32)}-01`,
@@ -39,13 +39,14 @@ export function newCall(
 
 /** The same call with a nearer deadline; a farther one changes nothing. */
 export function withTimeout(call: Call, timeoutMs: number): Call {
+  const { requestId, traceparent, signal } = call;
   const deadlineAtMs = Math.min(performance.now() + timeoutMs, call.deadlineAtMs ?? Number.POSITIVE_INFINITY);
-  return { ...call, deadlineAtMs };
+  return { requestId, traceparent, signal, deadlineAtMs };
 }
 
 /** The same call under another signal, which should follow `call.signal`. */
-export function withSignal(call: Call, signal: AbortSignal): Call {
-  return { ...call, signal };
+export function withSignal({ requestId, traceparent, deadlineAtMs }: Call, signal: AbortSignal): Call {
+  return { requestId, traceparent, signal, deadlineAtMs };
 }
 
 /** Throws the reason when the call was cancelled or its deadline has passed. */

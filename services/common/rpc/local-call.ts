@@ -1,0 +1,67 @@
+import { setMaxListeners } from "node:events";
+import { CairnError } from "../errors/cairn-error";
+import { type Call, endReason } from "./call";
+
+/** Why the signal of a call that is simply over is aborted; made once, as its stack says nothing. */
+const over = new CairnError("CANCELLED", { message: "The call is over." });
+
+/**
+ * The call that a handler in this process gets: its caller's, with a signal of its own that ends with the call, as
+ * over the wire. The signal is made when a handler first asks for it, since most never do and it is the dearest part
+ * of a call that takes microseconds.
+ */
+export class LocalCall implements Call {
+  readonly requestId: string;
+  readonly traceparent: string;
+  readonly deadlineAtMs: number | undefined;
+  readonly #parent: AbortSignal;
+  readonly #onEnd: (reason: CairnError) => void;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #own: AbortController | undefined;
+  #ended: CairnError | undefined;
+
+  /** `onEnd` hears once when the caller leaves or the deadline passes; not when the call is released. */
+  constructor(parent: Call, onEnd: (reason: CairnError) => void) {
+    this.requestId = parent.requestId;
+    this.traceparent = parent.traceparent;
+    this.deadlineAtMs = parent.deadlineAtMs;
+    this.#parent = parent.signal;
+    this.#onEnd = onEnd;
+    this.#parent.addEventListener("abort", this, { once: true });
+    if (this.deadlineAtMs !== undefined) {
+      const leftMs = this.deadlineAtMs - performance.now();
+      this.#timer = setTimeout(() => this.#end(new CairnError("DEADLINE_EXCEEDED")), leftMs);
+    }
+  }
+
+  get signal(): AbortSignal {
+    if (this.#own === undefined) {
+      this.#own = new AbortController();
+      // A handler may make any number of calls under its own: that is no leak.
+      setMaxListeners(0, this.#own.signal);
+      if (this.#ended !== undefined) this.#own.abort(this.#ended);
+    }
+    return this.#own.signal;
+  }
+
+  /** Hears the caller's signal; the object itself is the listener, which costs no closure. */
+  handleEvent(): void {
+    this.#end(endReason(this.#parent));
+  }
+
+  /** The call is over: whatever still hangs on its signal is let go. */
+  release(): void {
+    clearTimeout(this.#timer);
+    this.#parent.removeEventListener("abort", this);
+    if (this.#ended !== undefined) return;
+    this.#ended = over;
+    this.#own?.abort(over);
+  }
+
+  #end(reason: CairnError): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = reason;
+    this.#own?.abort(reason);
+    this.#onEnd(reason);
+  }
+}
