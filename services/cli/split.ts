@@ -41,10 +41,11 @@ export async function split(settings: Settings, entry: string, env: NodeJS.Proce
       HOST: settings.host,
     });
     try {
-      for (const child of childrenOf(folder)) family.start(child);
-      process.stdout.write(
-        `Split store: gateway on http://${settings.host}:${rolePorts.gateway}, files in ${folder}\n`,
-      );
+      const listening = Promise.all(childrenOf(folder).map((child) => family.start(child)));
+      if (typeof (await Promise.race([listening, stopped])) !== "string") {
+        const url = `http://${settings.host}:${rolePorts.gateway}`;
+        process.stdout.write(`Split store ready: ${url}, files in ${folder}\n`);
+      }
       await stopped;
     } finally {
       await family.stop();

@@ -23,9 +23,11 @@ export function healthOperations(options: {
   const ready = async (detailed: boolean) => {
     const dependencies = await ask();
     const draining = options.isDraining();
-    const ok = !draining && dependencies.every((dependency) => dependency.ok);
-    const status = ok ? "ok" : "unavailable";
-    return jsonAnswer(ok ? 200 : 503, detailed ? { status, draining, dependencies } : { status }, [
+    const whole = dependencies.every((dependency) => dependency.ok);
+    const status = draining ? "draining" : whole ? "ok" : "degraded";
+    // A shared dependency that is away makes no gateway unready (D§3): all would leave their balancer at once, and
+    // clients would get its error instead of our 503 that says why.
+    return jsonAnswer(draining ? 503 : 200, detailed ? { status, dependencies } : { status }, [
       "Cache-Control",
       "no-store",
     ]);
