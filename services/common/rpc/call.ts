@@ -21,6 +21,9 @@ export type Call = {
   readonly deadlineAtMs?: number | undefined;
 };
 
+/** Why the signal of a call that is simply over is aborted; made once, as its stack says nothing. */
+export const callOver = new CairnError("CANCELLED", { message: "The call is over." });
+
 /** Starts a call that nobody upstream made: a background worker's, a test's, an edge's. */
 export function newCall(
   options: { requestId?: string; signal?: AbortSignal; timeoutMs?: number } = {},

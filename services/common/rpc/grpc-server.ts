@@ -20,7 +20,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { CairnError, toCairnError } from "../errors/cairn-error";
-import { type Call, newCall } from "./call";
+import { type Call, callOver, newCall } from "./call";
 import { grpcChannelOptions } from "./grpc-options";
 import { createGrpcHealth, type GrpcHealth } from "./health";
 import { type AnyMethod, type Interceptor, intercept, type ServiceImpl } from "./service";
@@ -141,7 +141,7 @@ function handlerOf(method: DescMethod, handler: AnyMethod, peerCheck: PeerCheck)
       if (callback === undefined) (inbound as ServerWritableStream<Message, Message>).emit("error", status);
       else callback(status);
     } finally {
-      ended.abort(new CairnError("CANCELLED"));
+      ended.abort(callOver);
     }
   };
 }

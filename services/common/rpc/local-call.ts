@@ -1,9 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { CairnError } from "../errors/cairn-error";
-import { type Call, endReason } from "./call";
-
-/** Why the signal of a call that is simply over is aborted; made once, as its stack says nothing. */
-const over = new CairnError("CANCELLED", { message: "The call is over." });
+import { type Call, callOver, endReason } from "./call";
 
 /**
  * The call that a handler in this process gets: its caller's, with a signal of its own that ends with the call, as
@@ -54,8 +51,8 @@ export class LocalCall implements Call {
     clearTimeout(this.#timer);
     this.#parent.removeEventListener("abort", this);
     if (this.#ended !== undefined) return;
-    this.#ended = over;
-    this.#own?.abort(over);
+    this.#ended = callOver;
+    this.#own?.abort(callOver);
   }
 
   #end(reason: CairnError): void {

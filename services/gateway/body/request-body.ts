@@ -11,6 +11,9 @@ export type BodyLimits = {
 /** Above this much waiting for a slow reader, the socket is no longer read (I7). */
 const highWaterBytes = 1024 * 1024;
 
+/** The longest chunk that the contracts carry. */
+const maxChunkBytes = 1024 * 1024;
+
 /**
  * A request's body, pulled chunk by chunk as it came from the socket. Nothing is read, and no 100 Continue sent,
  * before the first chunk is asked for: what is refused costs no byte.
@@ -70,24 +73,36 @@ export class RequestBody implements WatchedBody {
   }
 
   /**
-   * The next chunk, as it came; undefined at the end.
+   * The next `leastBytes` of the body or more, at most 1 MiB; less only at its end, then undefined. Without a least
+   * size: a chunk as it came from the socket.
    * Errors: SIZE_MISMATCH, ENTITY_TOO_LARGE, BODY_TOO_SLOW, CLIENT_GONE, INVALID_REQUEST (bad chunked coding).
    */
-  async next(): Promise<Buffer | undefined> {
+  async next(leastBytes = 1): Promise<Buffer | undefined> {
     this.#start();
     while (true) {
-      const chunk = this.#queue.shift();
-      if (chunk !== undefined) {
-        this.#queuedBytes -= chunk.length;
-        if (this.#queuedBytes < highWaterBytes / 2 && this.#req.isPaused()) this.#req.resume();
-        return chunk;
-      }
+      if (this.#queuedBytes >= leastBytes || (this.#ended && this.#queuedBytes > 0))
+        return this.#take(leastBytes);
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#ended) return undefined;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
+  }
+
+  /** Chunks from the queue until there are enough; several are joined by one copy. */
+  #take(leastBytes: number): Buffer {
+    const taken: Buffer[] = [];
+    let bytes = 0;
+    for (let chunk = this.#queue[0]; chunk !== undefined && bytes < leastBytes; chunk = this.#queue[0]) {
+      if (bytes > 0 && bytes + chunk.length > maxChunkBytes) break;
+      taken.push(chunk);
+      bytes += chunk.length;
+      this.#queue.shift();
+    }
+    this.#queuedBytes -= bytes;
+    if (this.#queuedBytes < highWaterBytes / 2 && this.#req.isPaused()) this.#req.resume();
+    return taken.length === 1 ? (taken[0] as Buffer) : Buffer.concat(taken, bytes);
   }
 
   /** Ends the body with an error: its reader gets it, whatever is queued is dropped. The first failure counts. */
