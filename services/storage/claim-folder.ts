@@ -1,3 +1,4 @@
+import { ConfigError } from "../common/config/options";
 import { newId } from "../common/ids/uuid";
 import { codeOf, type Disk, type DiskError, type DiskLock, isOutOfSpace } from "./disk";
 import {
@@ -19,7 +20,7 @@ const ownLeftovers = new Set([
 ]);
 
 /** A data folder that cannot be used. The message names it, says why, and what to do; for the start screen. */
-export class UnusableFolder extends Error {
+export class UnusableFolder extends ConfigError {
   readonly folder: string;
 
   constructor(folder: string, why: string, cause?: unknown) {
