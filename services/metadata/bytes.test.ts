@@ -250,6 +250,20 @@ describe.each(databaseEngines)("bytes on %s", (engine) => {
     );
     expect(confirmed).toBe(true);
   });
+
+  test("a history whose whole log was purged ends where it ended: volumes that saw its end still take deletes (P7)", async () => {
+    const gone = await meta.bucket();
+    await meta.put(gone, "key");
+    await meta.run("deleteVersion", { bucketId: gone.id, key: "key" });
+    await meta.run("deleteBucket", { bucketId: gone.id });
+    const { current: seen } = await meta.client.checkHistory({}, meta.call);
+    while ((await meta.client.getQueues({}, meta.call)).purges > 0n) await meta.run("purge", { limit: 1000 });
+    const { confirmed, current } = await meta.client.checkHistory({ remembered: seen as never }, meta.call);
+    expect(confirmed).toBe(true);
+    expect(current?.changeNumber).toBe(seen?.changeNumber);
+    const other = { ...seen, changeCommandId: newId() } as never;
+    expect((await meta.client.checkHistory({ remembered: other }, meta.call)).confirmed).toBe(false);
+  });
 });
 
 describe.each(databaseEngines)("deletion against what still needs bytes, on %s", (engine) => {

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { chunked } from "../store/chunked";
+import { type ForgottenChange, lastForgotten, lastForgottenFact } from "../store/forgotten-change";
 import type { UploadRow, VersionRow } from "../store/tables";
 import type { Batch } from "./batch";
 import { releaseExtents } from "./extents";
@@ -174,15 +175,36 @@ async function holdsNames(batch: Batch, bucketId: string): Promise<boolean> {
   return false;
 }
 
-/** Removes changes, and remembers how far: a volume's memory of one of them is then checked by its mark (P7). */
+/**
+ * Removes changes, and remembers how far and by which command: a volume's memory of one of them is then checked by
+ * its mark, and the history never seems to end before what a volume has seen (P7).
+ */
 export async function forgetChanges(batch: Batch, numbers: readonly number[]): Promise<void> {
-  for (const chunk of chunked(numbers, 500))
-    await batch.db.deleteFrom("changes").where("number", "in", chunk).execute();
   const highest = Math.max(0, ...numbers);
   if (highest === 0) return;
+  // First the counter: its row's lock puts two processes that purge at once in order.
   await batch.db
     .updateTable("counters")
     .set({ value: sql<number>`case when value < ${highest} then ${highest} else value end` })
     .where("name", "=", "changes_purged_through")
+    .execute();
+  const last = await batch.db
+    .selectFrom("changes")
+    .select(["number", "command_id"])
+    .where("number", "=", highest)
+    .executeTakeFirst();
+  if (last !== undefined) await rememberForgotten(batch, last);
+  for (const chunk of chunked(numbers, 500))
+    await batch.db.deleteFrom("changes").where("number", "in", chunk).execute();
+}
+
+async function rememberForgotten(batch: Batch, change: ForgottenChange): Promise<void> {
+  const known = await lastForgotten(batch);
+  if (known !== undefined && known.number >= change.number) return;
+  const value = JSON.stringify(change);
+  await batch.db
+    .insertInto("facts")
+    .values({ name: lastForgottenFact, value })
+    .onConflict((oc) => oc.column("name").doUpdateSet({ value }))
     .execute();
 }

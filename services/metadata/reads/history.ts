@@ -2,6 +2,7 @@ import { type Kysely, sql } from "kysely";
 import type { HistoryPosition } from "../../../gen/cairn/storage/v1/storage_pb";
 import { newId } from "../../common/ids/uuid";
 import { lastDrawn } from "../commit/numbers";
+import { lastForgotten } from "../store/forgotten-change";
 import type { Runner } from "../store/statement";
 import type { Tables } from "../store/tables";
 
@@ -21,12 +22,15 @@ export async function makeIdentity(db: Kysely<Tables>): Promise<void> {
 export async function currentPosition(runner: Runner): Promise<Position> {
   const facts = await runner.db.selectFrom("facts").selectAll().execute();
   const fact = (name: string) => facts.find((row) => row.name === name)?.value ?? "";
-  const change = await runner.db
+  const kept = await runner.db
     .selectFrom("changes")
     .select(["number", "command_id"])
     .orderBy("number", "desc")
     .limit(1)
     .executeTakeFirst();
+  // The bucket of the newest changes may be gone, and its log with it; the history has been there all the same.
+  const forgotten = await lastForgotten(runner);
+  const change = (forgotten?.number ?? 0) > (kept?.number ?? 0) ? forgotten : kept;
   const mark = await runner.db
     .selectFrom("marks")
     .select(["number", "command_id"])
@@ -82,6 +86,9 @@ export async function historyConflict(
     return change.command_id === remembered.changeCommandId
       ? undefined
       : `Change ${changeNumber} is ${change.command_id} here, not ${remembered.changeCommandId}.`;
+  const forgotten = await lastForgotten(runner);
+  if (forgotten?.number === changeNumber && forgotten.command_id !== remembered.changeCommandId)
+    return `Change ${changeNumber} was ${forgotten.command_id} here, not ${remembered.changeCommandId}.`;
   // Purged: then the mark, which is kept for ever, is the witness.
   const purged = await runner.db
     .selectFrom("counters")
