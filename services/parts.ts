@@ -17,7 +17,12 @@ import { openGateway } from "./gateway/open";
 import { defaultIdentityConfig, openIdentity } from "./identity/open";
 import { defaultMetadataConfig } from "./metadata/config";
 import { openMetadata } from "./metadata/open";
-import { defaultObjectConfig, defaultWorkerLimits, type ObjectConfig } from "./object/config";
+import {
+  defaultObjectConfig,
+  defaultWorkerLimits,
+  type ObjectConfig,
+  type WorkerLimits,
+} from "./object/config";
 import { openObject } from "./object/open";
 import { storageDefaults } from "./storage/config";
 import { nodeDisk } from "./storage/node-disk";
@@ -74,10 +79,7 @@ export function startObject(
   const config: ObjectConfig = {
     ...defaultObjectConfig,
     read: { ...defaultObjectConfig.read, deleteGraceMs: settings.deleteGrace },
-    workers: {
-      ...defaultWorkerLimits,
-      orphans: { ...defaultWorkerLimits.orphans, graceMs: settings.orphanGrace },
-    },
+    workers: workersWithin(settings),
   };
   return openObject({
     metadata,
@@ -88,6 +90,19 @@ export function startObject(
     log: log.child({ service: "object" }),
     metrics,
   });
+}
+
+/** Background work in step with the graces: shorter ones are pointless when what follows them comes much later. */
+function workersWithin({ deleteGrace, orphanGrace }: Settings): WorkerLimits {
+  const { repair, deletes, orphans, purge } = defaultWorkerLimits;
+  const within = (mostMs: number, graceMs: number) => Math.min(mostMs, Math.max(5_000, graceMs));
+  return {
+    // A copy that is still unnamed when the orphan grace ends would be collected.
+    repair: { ...repair, visibilityMs: within(repair.visibilityMs, orphanGrace / 2) },
+    deletes: { ...deletes, visibilityMs: within(deletes.visibilityMs, deleteGrace) },
+    orphans: { ...orphans, graceMs: orphanGrace, idleMs: Math.min(orphans.idleMs, orphanGrace) },
+    purge,
+  };
 }
 
 export function startGateway(
