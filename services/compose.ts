@@ -8,6 +8,7 @@ import { Closing } from "./common/lifecycle/closing";
 import type { DependencyHealth, RunningService } from "./common/lifecycle/running-service";
 import { peerCheckOf } from "./common/rpc/cluster-secret";
 import { createGrpcServer, type GrpcServer } from "./common/rpc/grpc-server";
+import { limitUnary } from "./common/rpc/limit-unary";
 import { localClient } from "./common/rpc/local";
 import { observe } from "./common/rpc/observe";
 import { Peers } from "./common/rpc/peers";
@@ -101,6 +102,9 @@ function prefixed(name: string, states: readonly DependencyHealth[]): Dependency
   return states.map((state) => ({ ...state, name: `${name}/${state.name}` }));
 }
 
+/** How long one process waits for another's answer to a unary call. */
+const unaryTimeoutMs = 15_000;
+
 export const roles = ["identity", "bucket", "object", "storage", "metadata", "gateway"] as const;
 export type Role = (typeof roles)[number];
 
@@ -128,7 +132,7 @@ export async function openRole(
 ): Promise<RunningRole> {
   const { settings, log, metrics } = host;
   const opened = new Closing();
-  const peers = new Peers(places.clusterSecret, [validateRequests]);
+  const peers = new Peers(places.clusterSecret, [limitUnary(unaryTimeoutMs), validateRequests]);
   opened.add(peers);
   const metadata = () => peers.client(MetadataService, "metadata", settings.metadataUrl);
 

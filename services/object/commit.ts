@@ -9,7 +9,7 @@ import type {
 import { CairnError, hasReason, toCairnError } from "../common/errors/cairn-error";
 import { isReason } from "../common/errors/table";
 import { newId } from "../common/ids/uuid";
-import type { Call } from "../common/rpc/call";
+import { type Call, withTimeout } from "../common/rpc/call";
 import type { ServiceClient } from "../common/rpc/service";
 import type { Clock } from "../common/time/clock";
 import type { CommitLimits } from "./config";
@@ -58,7 +58,10 @@ export class Commits {
     let unknown = false;
     while (true) {
       try {
-        const { outcomes } = await this.#metadata.execute({ commands }, call);
+        const { outcomes } = await this.#metadata.execute(
+          { commands },
+          withTimeout(call, this.#limits.unknownWaitMs),
+        );
         this.#metrics.commitSeconds.observe((this.#clock.monotonicMs() - startedMs) / 1000);
         return outcomes;
       } catch (thrown) {

@@ -12,6 +12,7 @@ import { type Call, newCall } from "./call";
 import { peerCheckOf } from "./cluster-secret";
 import { connectGrpc } from "./grpc-client";
 import { createGrpcServer } from "./grpc-server";
+import { limitUnary } from "./limit-unary";
 import { localClient } from "./local";
 import type { ServiceClient, ServiceImpl } from "./service";
 import { validateRequests } from "./validate";
@@ -333,6 +334,17 @@ test("a peer with another secret, or none, is PEER_UNAUTHENTICATED and handled b
     reason: "PEER_UNAUTHENTICATED",
   });
   expect(handled).toBe(false);
+  connection.close();
+  await server.close(0);
+});
+
+test("a peer that never answers holds a unary call no longer than the limit", async () => {
+  const server = createGrpcServer(peerCheckOf(secret));
+  server.add(StorageService, serve({ getNode: () => new Promise(() => {}) }));
+  const connection = connectGrpc(`127.0.0.1:${await server.listen("127.0.0.1", 0)}`, secret);
+  await expect(
+    connection.client(StorageService, [limitUnary(50)]).getNode({}, newCall()),
+  ).rejects.toMatchObject({ reason: "DEADLINE_EXCEEDED" });
   connection.close();
   await server.close(0);
 });
