@@ -143,17 +143,20 @@ test("self time is told by part, file and function, idle time left out", () => {
     callFrame: { functionName, url, lineNumber },
   });
   const profile = {
+    startTime: 5_000,
     nodes: [
       frame(1, "(idle)", "", -1),
       frame(2, "put", "file:///x/dist/cairn.js", 2),
       frame(3, "read", "file:///x/dist/cairn.js", 4),
       frame(4, "step", "file:///x/node_modules/@node-rs/crc32/index.js", 9),
     ],
-    samples: [1, 2, 3, 4],
-    timeDeltas: [1000, 30, 60, 10],
+    samples: [2, 1, 2, 3, 4, 3],
+    timeDeltas: [500, 100, 30, 60, 10, 500],
   };
   const bundle = "start\n// services/object/put.ts\nput\n// services/common/rpc/local.ts\nread\n";
-  const { functions, files, folders } = selfTimes(profile, bundle);
+  // Preparation and the end lie outside.
+  const { busy, functions, files, folders } = selfTimes(profile, bundle, [{ from: 5_501, to: 5_700 }]);
+  expect(busy).toBe(0.5);
   expect(functions[0]).toEqual({ where: "read  services/common/rpc/local.ts", share: 0.6 });
   expect(files.map(({ where }) => where)).toEqual([
     "services/common/rpc/local.ts",

@@ -6,6 +6,8 @@ type Node = {
   readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
 };
 type CpuProfile = {
+  /** Microseconds on the monotonic clock that all processes of a machine share. */
+  readonly startTime: number;
   readonly nodes: readonly Node[];
   readonly samples: readonly number[];
   readonly timeDeltas: readonly number[];
@@ -13,15 +15,33 @@ type CpuProfile = {
 
 export type Cost = { readonly where: string; readonly share: number };
 
-/** Where a profile of `node --cpu-prof` was busy itself, idle time left out: by function, by file, by folder. */
-export function selfTimes(
-  profile: CpuProfile,
-  bundle: string,
-): { functions: Cost[]; files: Cost[]; folders: Cost[] } {
+/** A stretch of time, in microseconds as `process.hrtime` counts. */
+export type Span = { readonly from: number; readonly to: number };
+
+export type SelfTimes = {
+  /** The share of the time in which the main thread did anything. */
+  readonly busy: number;
+  readonly functions: Cost[];
+  readonly files: Cost[];
+  readonly folders: Cost[];
+};
+
+export function nowMicroseconds(): number {
+  return Number(process.hrtime.bigint() / 1000n);
+}
+
+/** What the main thread was busy with itself during `spans`: by function, by file, by folder, as shares of busy time. */
+export function selfTimes(profile: CpuProfile, bundle: string, spans: readonly Span[]): SelfTimes {
   const sourceAt = sourcesOf(bundle);
   const microseconds = new Map<number, number>();
+  let now = profile.startTime;
+  let measured = 0;
   profile.samples.forEach((id, index) => {
-    microseconds.set(id, (microseconds.get(id) ?? 0) + (profile.timeDeltas[index] ?? 0));
+    const delta = profile.timeDeltas[index] ?? 0;
+    now += delta;
+    if (!spans.some(({ from, to }) => now >= from && now <= to)) return;
+    measured += delta;
+    microseconds.set(id, (microseconds.get(id) ?? 0) + delta);
   });
   const functions = new Map<string, number>();
   const files = new Map<string, number>();
@@ -37,24 +57,34 @@ export function selfTimes(
     add(files, file, time);
     add(folders, folderOf(file), time);
   }
-  return { functions: costs(functions, total), files: costs(files, total), folders: costs(folders, total) };
+  return {
+    busy: total / measured,
+    functions: costs(functions, total),
+    files: costs(files, total),
+    folders: costs(folders, total),
+  };
 }
 
 /** The costs of the profile that lies in a folder, as text. Throws when there is none. */
-export function describeProfile(folder: string, bundlePath: string, lines = 30): string {
+export function describeProfile(
+  folder: string,
+  bundlePath: string,
+  spans: readonly Span[],
+  lines = 30,
+): string {
   const name = readdirSync(folder)
     .filter((file) => file.endsWith(".cpuprofile"))
     .sort()
     .at(-1);
   if (name === undefined) throw new Error(`There is no profile in ${folder}.`);
   const profile = JSON.parse(readFileSync(join(folder, name), "utf8")) as CpuProfile;
-  const { functions, files, folders } = selfTimes(profile, readFileSync(bundlePath, "utf8"));
+  const { busy, functions, files, folders } = selfTimes(profile, readFileSync(bundlePath, "utf8"), spans);
   const section = (title: string, all: readonly Cost[]) => [
     `\n${title}`,
     ...all.slice(0, lines).map(({ where, share }) => `  ${(share * 100).toFixed(1).padStart(5)} %  ${where}`),
   ];
   return [
-    `Self time of the busy part, from ${join(folder, name)}`,
+    `During the measured rounds the main thread was busy ${(busy * 100).toFixed(0)} % of the time. Self time of that:`,
     ...section("By part", folders),
     ...section("By file", files),
     ...section("By function", functions),

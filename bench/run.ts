@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { allCases, type Case, makeBucket } from "./cases";
 import { type LoadResult, runLoad } from "./load";
 import { median } from "./percentiles";
-import { describeProfile } from "./profile";
+import { describeProfile, nowMicroseconds, type Span } from "./profile";
 import { table, verdict } from "./table";
 import { runningTarget, startTarget, type Target } from "./target";
 
@@ -26,7 +26,7 @@ const usage = `npm run bench -- [options]
 
 const splitGoal = 0.2;
 
-type Measured = { readonly target: Target; readonly rounds: LoadResult[] };
+type Measured = { readonly target: Target; readonly rounds: LoadResult[]; readonly spans: Span[] };
 type Outcome = { readonly case: Case; readonly byName: ReadonlyMap<string, Measured> };
 
 async function main(): Promise<void> {
@@ -48,7 +48,8 @@ async function main(): Promise<void> {
   const cases = chosenCases(flags.only);
   const rounds = Number(flags.rounds ?? (flags.quick ? 3 : 5));
   const folder = mkdtempSync(join(resolve(flags.folder ?? tmpdir()), "cairn-bench-"));
-  const profileFolder = join(folder, "profile");
+  // Outside of the folder that is removed: the profile is for a closer look afterwards.
+  const profileFolder = flags.profile ? mkdtempSync(join(tmpdir(), "cairn-profile-")) : "";
   const bundle = resolve(__dirname, "..", "cairn.js");
   const targets: Target[] = [];
   const stopAll = async () => {
@@ -101,7 +102,11 @@ async function main(): Promise<void> {
         process.stdout.write(`Peak memory of ${name}: ${mib.toFixed(0)} MiB\n`);
       }
     }
-    if (flags.profile) process.stdout.write(`\n${describeProfile(profileFolder, bundle)}`);
+    if (flags.profile) {
+      const spans = outcomes.flatMap(({ byName }) => byName.get("cairn")?.spans ?? []);
+      process.stdout.write(`\n${describeProfile(profileFolder, bundle, spans)}`);
+      process.stdout.write(`\nThe whole profile, for a browser's developer tools: ${profileFolder}\n`);
+    }
     if (outcomes.some(({ byName }) => [...byName.values()].some(hasErrors))) process.exitCode = 1;
   } finally {
     await stopAll();
@@ -128,11 +133,12 @@ async function measure(
 ): Promise<Outcome> {
   const measured = targets
     .filter(({ name }) => (name === "floor" ? one.floorGoal !== undefined : true))
-    .map((target): Measured => ({ target, rounds: [] }));
+    .map((target): Measured => ({ target, rounds: [], spans: [] }));
   for (const { target } of measured) await one.prepare(target);
   for (let round = 1; round <= rounds; round += 1) {
     const order = round % 2 === 0 ? [...measured].reverse() : measured;
-    for (const { target, rounds: results } of order) {
+    for (const { target, rounds: results, spans } of order) {
+      const from = nowMicroseconds();
       const result = await runLoad({
         url: target.url,
         concurrency: one.concurrency,
@@ -142,6 +148,7 @@ async function measure(
         step: one.steps(target, round),
       });
       results.push(result);
+      spans.push({ from, to: nowMicroseconds() });
       if (result.errors === 0) await one.verify?.(target, round);
       process.stderr.write(
         `${one.name} ${target.name} ${round}/${rounds}: ${figure(one, result)}${trouble(result)}\n`,
