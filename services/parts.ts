@@ -93,8 +93,8 @@ export function startObject(
 }
 
 /** Background work in step with the graces: shorter ones are pointless when what follows them comes much later. */
-function workersWithin({ deleteGrace, orphanGrace }: Settings): WorkerLimits {
-  const { repair, deletes, orphans, purge } = defaultWorkerLimits;
+function workersWithin({ deleteGrace, orphanGrace, nodeLossGrace }: Settings): WorkerLimits {
+  const { repair, deletes, orphans, purge, lost } = defaultWorkerLimits;
   const within = (mostMs: number, graceMs: number) => Math.min(mostMs, Math.max(5_000, graceMs));
   return {
     // A copy that is still unnamed when the orphan grace ends would be collected.
@@ -102,6 +102,11 @@ function workersWithin({ deleteGrace, orphanGrace }: Settings): WorkerLimits {
     deletes: { ...deletes, visibilityMs: within(deletes.visibilityMs, deleteGrace) },
     orphans: { ...orphans, graceMs: orphanGrace, idleMs: Math.min(orphans.idleMs, orphanGrace) },
     purge,
+    lost: {
+      ...lost,
+      graceMs: nodeLossGrace,
+      idleMs: Math.min(lost.idleMs, Math.max(1_000, nodeLossGrace / 4)),
+    },
   };
 }
 

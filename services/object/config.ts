@@ -88,6 +88,15 @@ export type WorkerLimits = {
     readonly pauseMs: number;
   };
   readonly purge: { readonly idleMs: number; readonly batch: number };
+  readonly lost: {
+    readonly idleMs: number;
+    /** A volume that no live node has told of for so long counts as lost (D§9). */
+    readonly graceMs: number;
+    /** Copies queued for repair at once, ... */
+    readonly batch: number;
+    /** ... and the pause between. */
+    readonly pauseMs: number;
+  };
 };
 
 const MiB = 1024 * 1024;
@@ -97,6 +106,7 @@ export const defaultWorkerLimits: WorkerLimits = {
   deletes: { idleMs: 5_000, batch: 1_000, visibilityMs: 60_000 },
   orphans: { idleMs: 600_000, batch: 1_000, graceMs: 2 * 3_600_000, pauseMs: 100 },
   purge: { idleMs: 5_000, batch: 1_000 },
+  lost: { idleMs: 15_000, graceMs: 600_000, batch: 1_000, pauseMs: 100 },
 };
 
 export const defaultObjectConfig: ObjectConfig = {

@@ -137,6 +137,14 @@ export const options = {
     description: "How long a replica may lie unnamed before it is collected.",
     schema: durationMs,
   }),
+  nodeLossGrace: option({
+    env: "NODE_LOSS_GRACE",
+    flag: "node-loss-grace",
+    argument: "duration",
+    default: "10m",
+    description: "A storage node or disk that is away for longer has its blobs copied to others.",
+    schema: durationMs,
+  }),
   minBodyRate: option({
     env: "MIN_BODY_RATE",
     flag: "min-body-rate",

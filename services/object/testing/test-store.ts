@@ -53,6 +53,7 @@ export const quickWorkers = {
   deletes: { ...defaultWorkerLimits.deletes, idleMs: 50, visibilityMs: 2_000 },
   orphans: { ...defaultWorkerLimits.orphans, idleMs: 100, graceMs: 200, pauseMs: 0 },
   purge: { ...defaultWorkerLimits.purge, idleMs: 50 },
+  lost: { ...defaultWorkerLimits.lost, idleMs: 50, graceMs: 500 },
 };
 
 /** A whole store in one process: real nodes and real metadata, faults in between. */

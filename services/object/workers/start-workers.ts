@@ -7,6 +7,7 @@ import type { WorkerLimits } from "../config";
 import type { ObjectMetrics } from "../metrics";
 import type { RepairReports } from "../repair-reports";
 import { deletesStep } from "./deletes";
+import { LostVolumes } from "./lost-volumes";
 import { orphansWalk } from "./orphans";
 import { purgeStep } from "./purge";
 import { repairStep } from "./repair";
@@ -17,7 +18,7 @@ export type ObjectWorkers = {
   close(): Promise<void>;
 };
 
-/** Repair, deletes, orphans and purge, each a loop of bounded steps. Any number of processes may run them. */
+/** Repair, deletes, orphans, purge and lost volumes, each a loop of bounded steps. Any number of processes may run them. */
 export function startObjectWorkers(deps: {
   readonly cluster: ClusterView;
   readonly metadata: MetadataClient;
@@ -39,7 +40,10 @@ export function startObjectWorkers(deps: {
   );
   const orphans = start("orphans", (signal) => orphansWalk({ ...deps, limits: limits.orphans }, signal));
   const purge = start("purge", (signal) => purgeStep({ ...deps, limits: limits.purge }, signal));
-  const all: Worker[] = [repairs, deletes, orphans, purge];
+  const onQueued = () => repairs.nudge();
+  const lostVolumes = new LostVolumes({ ...deps, limits: limits.lost, onQueued });
+  const lost = start("lost", (signal) => lostVolumes.step(signal));
+  const all: Worker[] = [repairs, deletes, orphans, purge, lost];
   return {
     nudgeRepairs: () => repairs.nudge(),
     close: async () => {

@@ -163,3 +163,32 @@ test("the wrong database deletes nothing (P7)", async () => {
   await eventually("the workers ran", () => rounds() > before + 20);
   expect(await store.replicas()).toBe(6);
 });
+
+test("what lay on a node that stays away is copied to another, and deleted there should it come back", async () => {
+  const place = await mkdtemp(join(tmpdir(), "cairn-object-"));
+  const four = await TestStore.open(place, openers, config, 4);
+  try {
+    const own = await four.createBucket();
+    const body = randomBytes(300_000);
+    for (let index = 0; index < 8; index++) await four.put(own, `key-${index}`, body);
+    const away = four.nodes[0] as (typeof four.nodes)[0];
+    const replicasOf = async (index: number) => {
+      const { nodes } = await four.object.getCluster({}, newCall());
+      return Number(nodes[index]?.volumes[0]?.blobs);
+    };
+    expect(await replicasOf(0)).toBeGreaterThan(0);
+    away.faults.down = true;
+    await eventually("three good copies elsewhere", async () => {
+      const others = await Promise.all([1, 2, 3].map(replicasOf));
+      return others.reduce((sum, count) => sum + count, 0) === 24 && (await four.queues()).repairs === 0n;
+    });
+    away.faults.down = false;
+    await eventually("the node is tidied", async () => (await replicasOf(0)) === 0);
+    for (let index = 0; index < 8; index++)
+      expect((await four.get(own, `key-${index}`)).body.equals(body)).toBe(true);
+    await eventually("the queue is empty", async () => (await four.queues()).deletes === 0n);
+  } finally {
+    await four.close();
+    await rm(place, { recursive: true, force: true });
+  }
+});
