@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -85,8 +85,9 @@ async function main(): Promise<void> {
     );
     if (flags.split) {
       const data = join(folder, "split");
-      // PostgreSQL runs as a user of its own there, who must get through.
-      mkdirSync(data, { mode: 0o711 });
+      // As root, PostgreSQL runs as a user of its own, who must get through; the stores' own folders stay closed.
+      mkdirSync(data);
+      for (const each of [folder, data]) chmodSync(each, 0o711);
       targets.push(
         await startTarget({ name: "split", args: [bundle, "split", "--data", data], folder, env, key }),
       );

@@ -37,7 +37,7 @@ export async function startTarget(options: {
   const printed = () => readFileSync(outputPath, "utf8");
   try {
     const address = await poll(() => {
-      if (child.exitCode !== null) throw new Error(`${options.name} ended at once:\n${printed()}`);
+      if (child.exitCode !== null) throw new Error(`${options.name} ended at once.`);
       return /(?:Address\s+|gateway on )(http:\/\/[^\s,]+)/.exec(printed())?.[1];
     }, options.name);
     const url = new URL(address);
@@ -53,8 +53,10 @@ export async function startTarget(options: {
       },
     };
   } catch (error) {
-    child.kill("SIGKILL");
-    throw error;
+    child.kill("SIGTERM");
+    await ended;
+    const lastLines = printed().split("\n").slice(-15).join("\n");
+    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${lastLines}`);
   }
 }
 
