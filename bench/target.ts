@@ -38,7 +38,7 @@ export async function startTarget(options: {
   try {
     const address = await poll(() => {
       if (child.exitCode !== null) throw new Error(`${options.name} ended at once.`);
-      return /(?:Address\s+|gateway on )(http:\/\/[^\s,]+)/.exec(printed())?.[1];
+      return /(?:Address\s+|Split store ready: )(http:\/\/[^\s,]+)/.exec(printed())?.[1];
     }, options.name);
     const url = new URL(address);
     if (options.key !== undefined) await poll(() => isReady(url), options.name);
