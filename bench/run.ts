@@ -55,6 +55,15 @@ async function main(): Promise<void> {
   const stopAll = async () => {
     for (const target of targets.splice(0)) await target.stop();
   };
+  // The servers are processes of their own, and would outlive a bench that is broken off.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      void stopAll().finally(() => {
+        rmSync(folder, { recursive: true, force: true });
+        process.exit(130);
+      });
+    });
+  }
   try {
     const key = flags.key ?? `s3_key_${randomBytes(32).toString("hex")}`;
     const env = { ADMIN_API_KEY: key, RATE_LIMIT: "0", LOG_LEVEL: flags["log-level"], LOG_FORMAT: "json" };
