@@ -5,6 +5,7 @@ import { CairnError, hasReason } from "../common/errors/cairn-error";
 import type { DependencyHealth, RunningService } from "../common/lifecycle/running-service";
 import type { Logger } from "../common/log/logger";
 import type { Metrics } from "../common/metrics/metrics";
+import { keepByteOrderMarks } from "../common/rpc/text-encoding";
 import type { Database, DatabaseConfig } from "../common/sql/database";
 import { migrate } from "../common/sql/migrate";
 import { openDatabase } from "../common/sql/open-database";
@@ -34,6 +35,8 @@ export async function openMetadata(options: {
   metrics: Metrics;
 }): Promise<RunningService<typeof MetadataService>> {
   const { config, clock, log } = options;
+  // Outcomes are kept as bytes, and hold keys.
+  keepByteOrderMarks();
   const database = await openDatabase<Tables>(options.database);
   let ready: Opened | undefined;
   let opening: Promise<Opened> | undefined;

@@ -20,6 +20,7 @@ import { asBuffer } from "./grpc-server";
 import { pingHealth } from "./health";
 import { mapStream } from "./map-stream";
 import { type AnyMethod, type Interceptor, intercept, mapMethods, type ServiceClient } from "./service";
+import { keepByteOrderMarks } from "./text-encoding";
 import { authorizationKey, fromStatus, requestIdKey, traceparentKey } from "./wire";
 
 export type GrpcConnection = {
@@ -38,6 +39,7 @@ type Codec = {
 
 /** A connection to a process at `address` ("host:port"). Opens when first used and reopens by itself. */
 export function connectGrpc(address: string, clusterSecret: string): GrpcConnection {
+  keepByteOrderMarks();
   const channel = new Client(address, credentials.createInsecure(), grpcChannelOptions);
   const authorization = `Bearer ${clusterSecret}`;
   const start: Start = { channel, address, metadata: (call) => metadataOf(call, authorization) };

@@ -24,6 +24,7 @@ import { type Call, callOver, newCall } from "./call";
 import { grpcChannelOptions } from "./grpc-options";
 import { createGrpcHealth, type GrpcHealth } from "./health";
 import { type AnyMethod, type Interceptor, intercept, type ServiceImpl } from "./service";
+import { keepByteOrderMarks } from "./text-encoding";
 import { authorizationKey, requestIdKey, toStatus, traceparentKey } from "./wire";
 
 export type GrpcServer = {
@@ -48,6 +49,7 @@ type AnyServerCall =
 
 /** Serves our service interface by grpc-js, which is three times as fast for unary calls as connect-node. */
 export function createGrpcServer(peerCheck: PeerCheck): GrpcServer {
+  keepByteOrderMarks();
   const server = new Server(grpcChannelOptions);
   const added: string[] = [];
   let health: GrpcHealth | undefined;
