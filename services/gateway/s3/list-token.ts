@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createCipheriv, createHmac, timingSafeEqual } from "node:crypto";
 import type { IdentityService } from "../../../gen/cairn/identity/v1/identity_pb";
 import { CairnError } from "../../common/errors/cairn-error";
 import type { Call } from "../../common/rpc/call";
@@ -7,10 +7,10 @@ import type { ServiceClient } from "../../common/rpc/service";
 /** What a continuation token is bound to: it continues this listing and no other. */
 export type Listing = { readonly bucketId: string; readonly prefix: string; readonly delimiter: string };
 
-const version = 1;
+const version = 2;
 const macBytes = 16;
 
-/** Continuation tokens: where a listing goes on, signed with a key that all gateways share. */
+/** Continuation tokens: where a listing goes on, sealed with a key that all gateways share. */
 export class ListTokens {
   readonly #identity: ServiceClient<typeof IdentityService>;
   #key: Uint8Array | undefined;
@@ -35,26 +35,38 @@ export class ListTokens {
 }
 
 export function sealToken(key: Uint8Array, listing: Listing, after: string): string {
-  return Buffer.concat([Buffer.from([version]), mac(key, listing, after), Buffer.from(after)]).toString(
+  const tag = mac(key, listing, after);
+  return Buffer.concat([Buffer.from([version]), tag, crypt(key, tag, Buffer.from(after))]).toString(
     "base64url",
   );
 }
 
 export function openToken(key: Uint8Array, listing: Listing, token: string): string {
   const bytes = Buffer.from(token, "base64url");
-  const after = bytes.subarray(1 + macBytes).toString("utf8");
-  if (
-    bytes.toString("base64url") !== token ||
-    bytes.length <= macBytes + 1 ||
-    bytes[0] !== version ||
-    !timingSafeEqual(bytes.subarray(1, 1 + macBytes), mac(key, listing, after))
-  ) {
-    throw new CairnError("INVALID_TOKEN", {
-      message: "The continuation token was not made for this listing.",
-      hint: "Use the token of the former page, with the same bucket, prefix and delimiter.",
-    });
+  if (bytes.toString("base64url") !== token || bytes.length <= macBytes + 1 || bytes[0] !== version) {
+    throw invalidToken();
   }
+  const tag = bytes.subarray(1, 1 + macBytes);
+  const after = crypt(key, tag, bytes.subarray(1 + macBytes)).toString("utf8");
+  if (!timingSafeEqual(tag, mac(key, listing, after))) throw invalidToken();
   return after;
+}
+
+function invalidToken(): CairnError {
+  return new CairnError("INVALID_TOKEN", {
+    message: "The continuation token was not made for this listing.",
+    hint: "Use the token of the former page, with the same bucket, prefix and delimiter.",
+  });
+}
+
+/**
+ * Encrypts or decrypts with the signature as the nonce (a synthetic one, as in RFC 5297): the token is opaque, so that
+ * no client comes to rest on what is in it, and the same position always has the same token.
+ */
+function crypt(key: Uint8Array, tag: Uint8Array, text: Uint8Array): Buffer {
+  const cipherKey = createHmac("sha256", key).update("list-token-encryption").digest();
+  const cipher = createCipheriv("aes-256-ctr", cipherKey, tag);
+  return Buffer.concat([cipher.update(text), cipher.final()]);
 }
 
 function mac(key: Uint8Array, listing: Listing, after: string): Buffer {
