@@ -1,6 +1,6 @@
-import { accessSync, constants, mkdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ConfigError } from "../common/config/options";
+import { makeFolder } from "./make-folder";
 
 /** Where an embedded store keeps what (D§2). */
 export type DataFolders = {
@@ -34,7 +34,8 @@ export function prepareDataFolders(given: readonly string[]): DataFolders {
     roots.length === 1
       ? [1, 2, 3].map((n) => join(first, `node-${n}`))
       : roots.map((root) => join(root, "node"));
-  for (const folder of [...roots, state, ...nodes]) makeFolder(folder);
+  for (const folder of [...roots, state, ...nodes])
+    makeFolder(folder, "Give another one with --data, or make it writable.");
   return { roots, state, nodes, promise: promiseOf(roots, first) };
 }
 
@@ -43,17 +44,4 @@ function promiseOf(roots: readonly string[], first: string): string {
   return roots.length === 1
     ? `Three copies in three sub-folders: survives a damaged or lost sub-folder of bytes, not a lost disk. ${names}`
     : `Three copies of every byte on three of ${roots.length} folders: survives the loss of any one of them but the first. ${names}`;
-}
-
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    if (!statSync(folder).isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" });
-    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new ConfigError(
-      `The data folder ${folder} cannot be used: ${code}. Give another one with --data, or make it writable.`,
-    );
-  }
 }

@@ -1,7 +1,8 @@
-import { accessSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ConfigError, type Settings } from "../common/config/options";
 import type { DatabaseConfig } from "../common/sql/database";
+import { makeFolder } from "./make-folder";
 
 /** Passwords that guides and examples print; a database that listens beyond loopback must not have one. */
 const knownPasswords = new Set([
@@ -31,14 +32,14 @@ export function databaseOf(
 ): DatabaseConfig {
   if (settings.databaseUrl !== undefined) return { kind: "postgres", url: postgresUrl(settings), schema };
   const path = settings.dbPath ?? join(guideFolder(settings, say), `${schema}.db`);
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path), "Set DB_PATH to another place, or make it writable.");
   return { kind: "sqlite", path };
 }
 
 /** The folders of a storage node: STORAGE_ROOT, or the deployment guide's place. */
 export function storageFoldersOf(settings: Settings, say: (line: string) => void): string[] {
   const folders = settings.storageRoot ?? [join(guideFolder(settings, say), "storage")];
-  for (const folder of folders) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const folder of folders) makeFolder(folder, "Set STORAGE_ROOT to another one, or make it writable.");
   return folders;
 }
 
@@ -48,7 +49,7 @@ export function guideFolder(settings: Settings, say: (line: string) => void): st
   if (existsSync(guide) && statSync(guide).isDirectory() && isWritable(guide)) return guide;
   const [folder = "./data"] = settings.data;
   const own = join(folder, "split");
-  mkdirSync(own, { recursive: true, mode: 0o700 });
+  makeFolder(own, "Give another one with --data, or make it writable.");
   say(`${guide} is not writable: using ${own}`);
   return own;
 }

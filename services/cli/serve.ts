@@ -38,7 +38,13 @@ export async function serve(settings: Settings): Promise<void> {
     );
     try {
       const { server } = store.gateway;
-      await listen(server, settings.host, settings.port ?? defaultGatewayPort);
+      try {
+        await listen(server, settings.host, settings.port ?? defaultGatewayPort);
+      } catch (error) {
+        // The key is committed, and no later start could show it.
+        if (adminKey !== undefined) process.stdout.write(`Admin API Key: ${adminKey}\n`);
+        throw error;
+      }
       process.stdout.write(
         startScreen({
           version,

@@ -1,10 +1,10 @@
-import { mkdirSync } from "node:fs";
 import type { Settings } from "../common/config/options";
 import { listen, startOpsServer } from "../common/lifecycle/ops-server";
 import { createMetrics } from "../common/metrics/metrics";
 import { openRole, type Role } from "../compose";
 import { databaseOf, storageFoldersOf } from "./database-config";
 import { clusterSecretOf, masterKeyOf } from "./key-files";
+import { makeFolder } from "./make-folder";
 import { processLog } from "./process-log";
 import { stopSignal } from "./stop-signals";
 
@@ -25,7 +25,7 @@ export async function runService(role: Role, settings: Settings): Promise<void> 
   const metrics = createMetrics({ defaults: true });
   const say = (line: string) => log.info(line);
   const [folder = "./data"] = settings.data;
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, "Give another one with --data, or make it writable.");
 
   const running = await openRole(
     role,

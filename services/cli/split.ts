@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { ConfigError, type Settings } from "../common/config/options";
 import { lockFolder } from "../common/lifecycle/folder-lock";
 import type { Role } from "../compose";
 import { clusterSecretOf, masterKeyOf } from "./key-files";
+import { makeFolder } from "./make-folder";
 import { rolePorts } from "./service";
 import { startDevelopmentPostgres } from "./split-postgres";
 import { stopSignal } from "./stop-signals";
@@ -23,7 +23,7 @@ export async function split(settings: Settings, entry: string, env: NodeJS.Proce
   const stopped = stopSignal();
   const folder = join(resolve(settings.data[0] ?? "./data"), "split");
   // As root PostgreSQL runs as a user of its own, who must get through to its files; the secrets beside are 0600.
-  mkdirSync(folder, { recursive: true, mode: 0o711 });
+  makeFolder(folder, "Give another one with --data, or make it writable.", 0o711);
   const lock = lockFolder(folder);
   try {
     clusterSecretOf(settings.clusterSecret, folder);

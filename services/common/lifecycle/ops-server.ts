@@ -1,4 +1,5 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
+import { ConfigError } from "../config/options";
 import type { Metrics } from "../metrics/metrics";
 import type { DependencyHealth } from "./running-service";
 
@@ -56,13 +57,32 @@ function sendJson(response: ServerResponse, status: number, body: unknown): void
   response.writeHead(status, { "content-type": "application/json" }).end(`${JSON.stringify(body)}\n`);
 }
 
-/** Listens, or rejects with the reason, such as EADDRINUSE. */
+/** Listens. Throws ConfigError for an address that cannot be listened on, with what to change. */
 export function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", reject);
+    const refuse = (error: NodeJS.ErrnoException) => reject(unusableAddress(error, host, port));
+    server.once("error", refuse);
     server.listen(port, host, () => {
-      server.removeListener("error", reject);
+      server.removeListener("error", refuse);
       resolve();
     });
   });
+}
+
+function unusableAddress(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  switch (error.code) {
+    case "EADDRINUSE":
+      return new ConfigError(
+        `Port ${port} of ${host} is in use by another program (EADDRINUSE). Give another one with --port; 0 picks a free one.`,
+      );
+    case "EACCES":
+      return new ConfigError(
+        `Port ${port} of ${host} may not be used by this user: EACCES. Give another one.`,
+      );
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return new ConfigError(`"${host}" is no address of this machine: ${error.code}. Give another --host.`);
+    default:
+      return error;
+  }
 }
