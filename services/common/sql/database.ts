@@ -5,6 +5,8 @@ export type DatabaseConfig =
       readonly kind: "sqlite";
       /** A file; ":memory:" for tests that need no durability. */
       readonly path: string;
+      /** Default FULL. OFF loses acknowledged commits at a power cut: only for a control that must show just that. */
+      readonly synchronous?: "FULL" | "OFF";
     }
   | {
       readonly kind: "postgres";

@@ -12,7 +12,7 @@ const preparedStatements = 512;
  * SQLite with two connections: one that writes, one that only reads and so never sees what is not committed (I11).
  * `synchronous` is set explicitly: the compiled default in WAL mode loses acknowledged commits on power loss.
  */
-export function openSqlite<Tables>(path: string): Database<Tables> {
+export function openSqlite<Tables>(path: string, synchronous: "FULL" | "OFF" = "FULL"): Database<Tables> {
   const memory = path === ":memory:";
   const writer = connect(path, false);
   const reader = memory ? writer : connect(path, true);
@@ -37,7 +37,7 @@ export function openSqlite<Tables>(path: string): Database<Tables> {
     connection.pragma("busy_timeout = 5000");
     if (!readonly) {
       connection.pragma("journal_mode = WAL");
-      connection.pragma("synchronous = FULL");
+      connection.pragma(`synchronous = ${synchronous}`);
       connection.pragma("foreign_keys = ON");
     }
     connection.pragma("cache_size = -65536");
