@@ -24,6 +24,8 @@ export class MixedLoad {
   readonly wrong: string[] = [];
   acknowledged = 0;
   unknown = 0;
+  /** Why outcomes are unknown, the first few. */
+  readonly reasons: string[] = [];
   readonly #lanes: Lane[];
   #stop = true;
   #running: Promise<void>[] = [];
@@ -196,9 +198,17 @@ class Lane {
     if (unknown) await delay(pauseAfterUnknownMs);
   }
 
-  #send(method: string, key: string, headers: Record<string, string> = {}, body?: Body): Promise<Outcome> {
+  async #send(
+    method: string,
+    key: string,
+    headers: Record<string, string> = {},
+    body?: Body,
+  ): Promise<Outcome> {
     const options = body === undefined ? { headers } : { headers, body: body.bytes };
-    return this.load.client.try(method, `/${this.load.bucket}/${key}`, options);
+    const outcome = await this.load.client.try(method, `/${this.load.bucket}/${key}`, options);
+    if (outcome.kind === "unknown" && this.load.reasons.length < 20)
+      this.load.reasons.push(`${method} ${key}: ${outcome.why}`);
+    return outcome;
   }
 
   #body(): Body {

@@ -1,0 +1,101 @@
+import { execFileSync } from "node:child_process";
+import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { until } from "../../support/until";
+
+/** XFS on an image file. Cutting its power loses all that no sync put there, as a real cut does. */
+export type PowerCutDisk = {
+  /** Where it is mounted. */
+  readonly folder: string;
+  /** From now on nothing reaches the disk, and what only memory held is lost. */
+  cut(): void;
+  /** Power again. Every process that had files there must have ended. */
+  restore(): Promise<void>;
+  close(): Promise<void>;
+};
+
+const imageBytes = 2 * 1024 ** 3;
+
+/** Why power cannot be cut on this machine; undefined when it can. */
+export function whyNoPowerCut(): string | undefined {
+  if (process.getuid?.() !== 0) return "mounting a loop image needs root";
+  try {
+    accessSync("/dev/loop-control", constants.R_OK);
+  } catch {
+    return "there are no loop devices";
+  }
+  for (const [tool, flag] of [
+    ["mkfs.xfs", "-V"],
+    ["xfs_io", "-V"],
+  ] as const) {
+    try {
+      execFileSync(tool, [flag], { stdio: "ignore" });
+    } catch {
+      return `${tool} is missing: apt-get install xfsprogs`;
+    }
+  }
+  try {
+    makePowerCutDisk().remove();
+  } catch (error) {
+    return `XFS cannot be mounted: ${String(error).split("\n")[0]}`;
+  }
+  return undefined;
+}
+
+export function openPowerCutDisk(): PowerCutDisk {
+  const { mount, unmount, remove, folder } = makePowerCutDisk();
+  const unmountSoon = () =>
+    until(() => {
+      unmount();
+      return true;
+    }, 10_000);
+  // An end of the test process in the middle must not leave the mount behind.
+  process.once("exit", remove);
+  return {
+    folder,
+    cut: () => {
+      run("xfs_io", "-x", "-c", "shutdown", folder);
+    },
+    restore: async () => {
+      await unmountSoon();
+      mount();
+    },
+    close: async () => {
+      await unmountSoon().catch(() => {});
+      process.removeListener("exit", remove);
+      remove();
+    },
+  };
+}
+
+function makePowerCutDisk() {
+  const place = mkdtempSync(join(tmpdir(), "cairn-power-"));
+  const image = join(place, "image");
+  const folder = join(place, "mount");
+  const mount = () => run("mount", "-o", "loop", image, folder);
+  const unmount = () => run("umount", folder);
+  const remove = () => {
+    try {
+      run("umount", "-l", folder);
+    } catch {
+      // It was not mounted any more.
+    }
+    rmSync(place, { recursive: true, force: true });
+  };
+  try {
+    writeFileSync(image, "");
+    truncateSync(image, imageBytes);
+    mkdirSync(folder);
+    run("mkfs.xfs", "-q", image);
+    mount();
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  return { folder, mount, unmount, remove };
+}
+
+function run(command: string, ...args: string[]): void {
+  execFileSync(command, args, { stdio: ["ignore", "ignore", "pipe"] });
+}
