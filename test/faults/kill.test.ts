@@ -95,6 +95,8 @@ test(
         const { wrong } = await whatIsWrong(client, load, "touched");
         expect({ cycle, service, wrong }).toEqual({ cycle, service, wrong: [] });
         load.touched.clear();
+        if (cycle % 10 === 0)
+          process.stdout.write(`split: ${cycle} of ${splitCycles} kills, ${told(load)}\n`);
       }
       expect((await whatIsWrong(client, load, "all")).wrong).toEqual([]);
       await nothingIsLeftOver(client, namedInPostgres(databaseUrl));
