@@ -85,9 +85,9 @@ export function createExecute(options: {
     let careful = false;
     for (let tries = 1; ; tries += 1) {
       try {
-        return await database.transaction((trx) =>
+        return await database.transaction((trx, run) =>
           decideBatch(
-            new Batch(database.kind, trx, clock.nowMs(), config, log, careful),
+            new Batch(database.kind, trx, run, clock.nowMs(), config, log, careful),
             commands,
             options.slot,
           ),

@@ -1,4 +1,4 @@
-import type { Kysely } from "kysely";
+import type { CompiledQuery, Kysely } from "kysely";
 
 export type DatabaseConfig =
   | {
@@ -17,11 +17,21 @@ export type DatabaseConfig =
       readonly maxConnections?: number;
     };
 
+/**
+ * Runs a compiled query with these parameters, past Kysely's executor: on SQLite it has run when this returns. On
+ * PostgreSQL it has been sent, prepared under a name: queries of one transaction travel without waiting for each
+ * other and are answered in order. A failure there spoils the transaction; whoever does not await hears of it at the
+ * next answer.
+ */
+export type Run = <R>(query: CompiledQuery<R>, parameters: readonly unknown[]) => R[] | Promise<R[]>;
+
 /** One service's own tables on either engine. The same Kysely queries run on both. */
 export type Database<Tables> = {
   readonly kind: "sqlite" | "postgres";
   /** Reads outside a transaction. Throws CairnError DATABASE_UNAVAILABLE when the engine cannot be reached. */
   readonly db: Kysely<Tables>;
+  /** The same reads by the short way. */
+  readonly run: Run;
   /** The connection that transactions use; for migrations alone. */
   readonly writer: Kysely<Tables>;
   /**
@@ -30,7 +40,7 @@ export type Database<Tables> = {
    * throws, after rolling back; DATABASE_UNAVAILABLE when the engine is away. When the connection is lost during
    * COMMIT the outcome is unknown: OUTCOME_UNKNOWN.
    */
-  transaction<T>(work: (trx: Kysely<Tables>) => Promise<T>): Promise<T>;
+  transaction<T>(work: (trx: Kysely<Tables>, run: Run) => Promise<T>): Promise<T>;
   /** Throws when the database does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;

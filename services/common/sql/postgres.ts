@@ -1,7 +1,8 @@
 import { Kysely, PostgresDialect, sql } from "kysely";
 import pg from "pg";
-import { CairnError } from "../errors/cairn-error";
 import type { Database, DatabaseConfig } from "./database";
+import { PostgresConnection } from "./postgres-connection";
+import { postgresAway, postgresError } from "./postgres-errors";
 import { runTransaction } from "./run-transaction";
 
 /** PostgreSQL's numbers of int8 and numeric: both come as JavaScript numbers, as from SQLite. */
@@ -21,6 +22,7 @@ export function openPostgres<Tables>(
     connectionTimeoutMillis: 2_000,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
+    pipeline: true,
     application_name: `cairn-${config.schema}`,
     options: `-c search_path=${config.schema} -c synchronous_commit=on -c default_transaction_isolation=read\\ committed`,
     types: {
@@ -29,80 +31,56 @@ export function openPostgres<Tables>(
           ? toSafeNumber
           : pg.types.getTypeParser(oid, format as "text")) as never,
     },
-  });
+  } as pg.PoolConfig);
   // An idle connection that breaks is replaced at the next query; unheard, the event would end the process.
   pool.on("error", () => {});
-  const inner = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: withMappedErrors(pool) }) });
+  const sessions = new WeakMap<pg.PoolClient, PostgresConnection<Tables>>();
+  const connect = async (): Promise<PostgresConnection<Tables>> => {
+    const client = await pool.connect().catch((error: unknown) => {
+      throw postgresAway(error);
+    });
+    const known = sessions.get(client);
+    if (known !== undefined) return known;
+    const session = new PostgresConnection<Tables>(client);
+    sessions.set(client, session);
+    return session;
+  };
+  const inner = new Kysely<Tables>({
+    dialect: new PostgresDialect({ pool: { connect: connect as never, end: () => pool.end() } }),
+  });
   return {
     kind: "postgres",
     db: inner,
+    run: async (query, parameters) => {
+      const session = await connect();
+      try {
+        return await session.run(query, parameters);
+      } finally {
+        session.release();
+      }
+    },
     writer: inner,
-    transaction: (work) => runTransaction(inner, work, toError),
+    transaction: async (work) => {
+      const session = await connect();
+      try {
+        return await runTransaction(
+          {
+            begin: () => session.begin(),
+            commit: () => session.query("commit"),
+            rollback: () => session.query("rollback"),
+            toError: postgresError,
+          },
+          () => work(session.db, session.run),
+        );
+      } finally {
+        session.release();
+      }
+    },
     ping: async () => {
       await sql`select 1`.execute(inner);
     },
     close: () => inner.destroy(),
   };
-}
-
-/** The pool as Kysely needs it, with every failure to connect or to speak turned into our own error. */
-function withMappedErrors(pool: pg.Pool) {
-  return {
-    async connect() {
-      const client = await pool.connect().catch((error: unknown) => {
-        throw unavailable(error);
-      });
-      let broken: Error | undefined;
-      const noteBroken = (error: Error) => {
-        broken = error;
-      };
-      client.on("error", noteBroken);
-      return {
-        query: async (statement: string, parameters: readonly unknown[]) => {
-          try {
-            return await client.query(statement, parameters as unknown[]);
-          } catch (error) {
-            const mapped = toError(error);
-            if (mapped instanceof CairnError) broken = mapped;
-            throw mapped;
-          }
-        },
-        release: () => {
-          client.removeListener("error", noteBroken);
-          client.release(broken);
-        },
-      } as never;
-    },
-    end: () => pool.end(),
-  };
-}
-
-/** SQLSTATE classes that say that the server is away, starting, stopping or out of means. */
-const awayStates = /^(08|53|57P0[1-5]|58)/;
-const awayErrnos = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "EPIPE",
-  "ETIMEDOUT",
-  "ENOENT",
-  "EHOSTUNREACH",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-]);
-
-function toError(thrown: unknown): unknown {
-  if (thrown instanceof CairnError || !(thrown instanceof Error)) return thrown;
-  const code = (thrown as { code?: string }).code ?? "";
-  const away =
-    awayErrnos.has(code) ||
-    awayStates.test(code) ||
-    /^Connection terminated|not queryable|Client was closed/.test(thrown.message);
-  return away ? unavailable(thrown) : thrown;
-}
-
-function unavailable(cause: unknown): CairnError {
-  const text = cause instanceof Error ? cause.message || (cause as { code?: string }).code : String(cause);
-  return new CairnError("DATABASE_UNAVAILABLE", { message: `PostgreSQL cannot be reached: ${text}`, cause });
 }
 
 function toSafeNumber(text: string): number {

@@ -1,34 +1,35 @@
-import type { Kysely } from "kysely";
 import { CairnError } from "../errors/cairn-error";
+
+/** How an engine begins and ends a transaction. */
+export type TransactionSteps<Trx> = {
+  begin(): Promise<Trx>;
+  commit(trx: Trx): Promise<unknown>;
+  rollback(trx: Trx): Promise<unknown>;
+  toError(thrown: unknown): unknown;
+};
 
 /**
  * Runs `work` between BEGIN and COMMIT. A connection lost before COMMIT was sent means that nothing happened; one
  * lost afterwards means that nobody knows, and the caller must ask again by an id of its own (P3).
  */
-export async function runTransaction<Tables, T>(
-  db: Kysely<Tables>,
-  work: (trx: Kysely<Tables>) => Promise<T>,
-  toError: (thrown: unknown) => unknown,
+export async function runTransaction<Trx, T>(
+  steps: TransactionSteps<Trx>,
+  work: (trx: Trx) => Promise<T>,
 ): Promise<T> {
-  const trx = await db
-    .startTransaction()
-    .execute()
-    .catch((error) => {
-      throw toError(error);
-    });
+  const { toError } = steps;
+  const trx = await steps.begin().catch((error) => {
+    throw toError(error);
+  });
   let result: T;
   try {
     result = await work(trx);
   } catch (error) {
     // A lost connection has rolled back by itself.
-    await trx
-      .rollback()
-      .execute()
-      .catch(() => {});
+    await steps.rollback(trx).catch(() => {});
     throw toError(error);
   }
   try {
-    await trx.commit().execute();
+    await steps.commit(trx);
   } catch (error) {
     const known = toError(error);
     if (known instanceof CairnError && known.reason === "DATABASE_UNAVAILABLE") {
@@ -37,10 +38,7 @@ export async function runTransaction<Tables, T>(
         cause: error,
       });
     }
-    await trx
-      .rollback()
-      .execute()
-      .catch(() => {});
+    await steps.rollback(trx).catch(() => {});
     throw known;
   }
   return result;

@@ -2,7 +2,7 @@ import { chmodSync } from "node:fs";
 import SqliteFile from "better-sqlite3";
 import { Kysely, SqliteDialect, type SqliteStatement, sql } from "kysely";
 import { CairnError } from "../errors/cairn-error";
-import type { Database } from "./database";
+import type { Database, Run } from "./database";
 import { runTransaction } from "./run-transaction";
 
 /** Distinct statements kept prepared; preparing costs more than running a small one. */
@@ -14,47 +14,72 @@ const preparedStatements = 512;
  */
 export function openSqlite<Tables>(path: string, synchronous: "FULL" | "OFF" = "FULL"): Database<Tables> {
   const memory = path === ":memory:";
-  const writer = connect(path, false);
-  const reader = memory ? writer : connect(path, true);
+  const writer = connect<Tables>(path, synchronous);
+  const reader = memory ? writer : connect<Tables>(path, "readonly");
   // Keys' HMACs and the like: nobody but the owner reads the file.
   if (!memory) chmodSync(path, 0o600);
   return {
     kind: "sqlite",
-    db: reader,
-    writer,
-    transaction: (work) => runTransaction(writer, work, toError),
+    db: reader.db,
+    run: reader.run,
+    writer: writer.db,
+    transaction: (work) =>
+      runTransaction(
+        {
+          begin: () => writer.db.startTransaction().execute(),
+          commit: (trx) => trx.commit().execute(),
+          rollback: (trx) => trx.rollback().execute(),
+          toError,
+        },
+        (trx) => work(trx, writer.run),
+      ),
     ping: async () => {
-      await sql`select 1`.execute(reader);
+      await sql`select 1`.execute(reader.db);
     },
     close: async () => {
-      await writer.destroy();
-      if (reader !== writer) await reader.destroy();
+      await writer.db.destroy();
+      if (reader !== writer) await reader.db.destroy();
     },
   };
+}
 
-  function connect(file: string, readonly: boolean): Kysely<Tables> {
-    const connection = new SqliteFile(file, { readonly });
-    connection.pragma("busy_timeout = 5000");
-    if (!readonly) {
-      connection.pragma("journal_mode = WAL");
-      connection.pragma(`synchronous = ${synchronous}`);
-      connection.pragma("foreign_keys = ON");
-    }
-    connection.pragma("cache_size = -65536");
-    const statements = new Map<string, SqliteStatement>();
-    const prepare = (sql: string): SqliteStatement => {
-      const known = statements.get(sql);
-      if (known !== undefined) return known;
-      const statement = connection.prepare(sql) as unknown as SqliteStatement;
-      const oldest = statements.size >= preparedStatements ? statements.keys().next().value : undefined;
-      if (oldest !== undefined) statements.delete(oldest);
-      statements.set(sql, statement);
-      return statement;
-    };
-    return new Kysely<Tables>({
-      dialect: new SqliteDialect({ database: { prepare, close: () => connection.close() } }),
-    });
+function connect<Tables>(
+  file: string,
+  mode: "FULL" | "OFF" | "readonly",
+): { db: Kysely<Tables>; run: Run } {
+  const connection = new SqliteFile(file, { readonly: mode === "readonly" });
+  connection.pragma("busy_timeout = 5000");
+  if (mode !== "readonly") {
+    connection.pragma("journal_mode = WAL");
+    connection.pragma(`synchronous = ${mode}`);
+    connection.pragma("foreign_keys = ON");
   }
+  connection.pragma("cache_size = -65536");
+  const statements = new Map<string, SqliteStatement>();
+  const prepare = (sql: string): SqliteStatement => {
+    const known = statements.get(sql);
+    if (known !== undefined) return known;
+    const statement = connection.prepare(sql) as unknown as SqliteStatement;
+    const oldest = statements.size >= preparedStatements ? statements.keys().next().value : undefined;
+    if (oldest !== undefined) statements.delete(oldest);
+    statements.set(sql, statement);
+    return statement;
+  };
+  return {
+    db: new Kysely<Tables>({
+      dialect: new SqliteDialect({ database: { prepare, close: () => connection.close() } }),
+    }),
+    run: <R>(query: { sql: string }, parameters: readonly unknown[]): R[] => {
+      try {
+        const statement = prepare(query.sql);
+        if (statement.reader) return statement.all(parameters) as R[];
+        statement.run(parameters);
+        return [];
+      } catch (error) {
+        throw toError(error);
+      }
+    },
+  };
 }
 
 function toError(thrown: unknown): unknown {

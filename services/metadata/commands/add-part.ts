@@ -36,7 +36,7 @@ export const addPart: Handler<"addPart"> = {
       .where("part_number", "=", partNumber)
       .returning("sequence")
       .executeTakeFirst();
-    await nameNewBlobs(batch, newBlobs);
+    nameNewBlobs(batch, newBlobs);
     await batch.db
       .insertInto("parts")
       .values({

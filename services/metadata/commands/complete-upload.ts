@@ -45,7 +45,7 @@ export const completeUpload: Handler<"completeUpload"> = {
     if (await passesQuota(batch, bucket, sizeBytes - (replaced?.size_bytes ?? 0)))
       return refuse("QUOTA_EXCEEDED", { resource: bucket.name });
 
-    const version = await insertVersion(
+    const version = insertVersion(
       batch,
       stamp,
       bucket,
@@ -63,7 +63,7 @@ export const completeUpload: Handler<"completeUpload"> = {
     await moveExtents(batch, upload, stamp.number);
     await batch.db.deleteFrom("parts").where("upload_id", "=", uploadId).execute();
     await batch.db.deleteFrom("uploads").where("upload_id", "=", uploadId).execute();
-    await releaseRemoved(batch, bucketId, replaced);
+    releaseRemoved(batch, bucketId, replaced);
     batch.logChange(stamp, bucketId, "put", key, version.versionId);
     return {
       logged: true,

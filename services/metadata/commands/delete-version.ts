@@ -37,8 +37,8 @@ export const deleteVersion: Handler<"deleteVersion"> = {
         keep: false,
         result: { case: "version", value: { versionId: "", changed: false, deleteMarker: false } },
       };
-    await removeVersion(batch, stamp, { bucketId, key }, version);
-    await releaseRemoved(batch, bucketId, version);
+    await removeVersion(batch, stamp, bucket, key, version);
+    releaseRemoved(batch, bucketId, version);
     batch.logChange(stamp, bucketId, "delete", key, version.version_id);
     return {
       logged: true,
@@ -64,7 +64,7 @@ async function mark(
   current: KnownVersion | undefined,
 ): Promise<Decision> {
   const replaced = await replacedBy(batch, bucket, key, current);
-  const marker = await insertVersion(
+  const marker = insertVersion(
     batch,
     stamp,
     bucket,
@@ -78,7 +78,7 @@ async function mark(
       checksums: "",
     },
   );
-  await releaseRemoved(batch, bucket.bucket_id, replaced);
+  releaseRemoved(batch, bucket.bucket_id, replaced);
   batch.logChange(stamp, bucket.bucket_id, "marker", key, marker.versionId);
   return {
     logged: true,

@@ -111,7 +111,7 @@ async function settle(
     await batch.db.deleteFrom("repair_queue").where("blob_id", "=", blobId).execute();
     return;
   }
-  if (task === undefined) await queueRepair(batch, blobId, batch.nowMs + waitMs);
+  if (task === undefined) queueRepair(batch, blobId, batch.nowMs + waitMs);
   else
     await batch.db
       .updateTable("repair_queue")

@@ -38,8 +38,8 @@ export const putVersion: Handler<"putVersion"> = {
     if (await passesQuota(batch, bucket, sizeBytes - (replaced?.size_bytes ?? 0)))
       return refuse("QUOTA_EXCEEDED", { resource: bucket.name });
 
-    await nameNewBlobs(batch, newBlobs);
-    const version = await insertVersion(
+    nameNewBlobs(batch, newBlobs);
+    const version = insertVersion(
       batch,
       stamp,
       bucket,
@@ -55,7 +55,7 @@ export const putVersion: Handler<"putVersion"> = {
     );
     // New extents before old ones go: a copy onto itself must not lose its blobs.
     await ownExtents(batch, bucketId, stamp.number, extents);
-    await releaseRemoved(batch, bucketId, replaced);
+    releaseRemoved(batch, bucketId, replaced);
     batch.logChange(stamp, bucketId, "put", key, version.versionId);
     return {
       logged: true,

@@ -144,6 +144,6 @@ async function condemnPair(batch: Batch, entry: DeleteRow, visibleAtMs: number):
     .where("blob_id", "=", pair.blobId)
     .where("volume_id", "=", pair.volumeId)
     .execute();
-  if (copy?.state === CopyState.BAD) await queueRepair(batch, pair.blobId, batch.nowMs);
+  if (copy?.state === CopyState.BAD) queueRepair(batch, pair.blobId, batch.nowMs);
   return [];
 }

@@ -2,9 +2,11 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Kysely } from "kysely";
 import type { OutcomeSchema } from "../../../gen/cairn/metadata/v1/metadata_pb";
 import type { Logger } from "../../common/log/logger";
+import type { Run } from "../../common/sql/database";
 import type { MetadataConfig } from "../config";
 import { type Runner, statement } from "../store/statement";
 import type { BucketRow, ChangeRow, Tables } from "../store/tables";
+import type { KnownVersion } from "./versions";
 
 /** What a command got when it was decided: its place in the order of all changes, and the time. */
 export type Stamp = { readonly commandId: string; readonly number: number; readonly atMs: number };
@@ -35,6 +37,11 @@ const bucketById = statement<{ bucketId: string }>()((db, mark) =>
 export class Batch implements Runner {
   readonly changes: ChangeRow[] = [];
   readonly usage = new Map<string, UsageDelta>();
+  /** Owners whose extents go at the end of the batch, by bucket. */
+  readonly released: { bucketId: string; owner: number }[] = [];
+  /** Current versions that were looked up ahead, kept true by versions.ts. */
+  readonly currents = new Map<string, KnownVersion | undefined>();
+  readonly #sent: Promise<unknown>[] = [];
   readonly #plans = new Map<object, unknown>();
   readonly #buckets = new Map<string, BucketRow | undefined>();
   #volumeNodes: Map<string, string> | undefined;
@@ -42,12 +49,28 @@ export class Batch implements Runner {
   constructor(
     readonly kind: "sqlite" | "postgres",
     readonly db: Kysely<Tables>,
+    readonly run: Run,
     readonly nowMs: number,
     readonly config: MetadataConfig,
     readonly log: Logger,
     /** A first try met a row that was there already: look before writing. */
     readonly careful = false,
   ) {}
+
+  /**
+   * A write whose answer no decision needs. On PostgreSQL it is under way and the batch goes on: whatever is asked
+   * next is answered behind it. `written` waits for all.
+   */
+  write(answer: unknown[] | Promise<unknown[]>): void {
+    if (!(answer instanceof Promise)) return;
+    answer.catch(() => {});
+    this.#sent.push(answer);
+  }
+
+  /** Throws what the first write that failed threw. */
+  async written(): Promise<void> {
+    for (const answer of this.#sent.splice(0)) await answer;
+  }
 
   /** A bucket that was not deleted. On PostgreSQL its row is locked by now (P4). */
   async bucket(bucketId: string): Promise<BucketRow | undefined> {

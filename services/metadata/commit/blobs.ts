@@ -92,21 +92,21 @@ async function takenBlob(
 }
 
 /** Names the blobs and their pairs; incomplete ones enter the repair queue (D§5). After `newBlobsRefusal`. */
-export async function nameNewBlobs(batch: Batch, blobs: readonly NewBlob[]): Promise<void> {
+export function nameNewBlobs(batch: Batch, blobs: readonly NewBlob[]): void {
   for (const blob of blobs) {
     const { blobId, volumeIds } = blob;
-    await insertBlob(batch, { blobId, sizeBytes: Number(blob.sizeBytes), crc32c: blob.crc32c });
+    batch.write(insertBlob(batch, { blobId, sizeBytes: Number(blob.sizeBytes), crc32c: blob.crc32c }));
     const [a, b, c] = volumeIds;
     if (volumeIds.length === 3 && a !== undefined && b !== undefined && c !== undefined)
-      await insertThreeCopies(batch, { blobId, a, b, c });
-    else for (const volumeId of volumeIds) await insertCopy(batch, { blobId, volumeId });
-    if (blob.incomplete) await queueRepair(batch, blobId, batch.nowMs);
+      batch.write(insertThreeCopies(batch, { blobId, a, b, c }));
+    else for (const volumeId of volumeIds) batch.write(insertCopy(batch, { blobId, volumeId }));
+    if (blob.incomplete) queueRepair(batch, blobId, batch.nowMs);
   }
 }
 
 /** Puts a blob into the repair queue, or brings it forward there. */
-export async function queueRepair(batch: Batch, blobId: string, dueAtMs: number): Promise<void> {
-  await upsertRepair(batch, { blobId, dueAtMs });
+export function queueRepair(batch: Batch, blobId: string, dueAtMs: number): void {
+  batch.write(upsertRepair(batch, { blobId, dueAtMs }));
 }
 
 /**

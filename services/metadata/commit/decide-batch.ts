@@ -1,17 +1,19 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { sql } from "kysely";
 import { type Command, type Outcome, OutcomeSchema } from "../../../gen/cairn/metadata/v1/metadata_pb";
 import { CairnError } from "../../common/errors/cairn-error";
 import { timeOfId } from "../../common/ids/uuid";
 import { handlerOf } from "../commands/all";
-import { chunked } from "../store/chunked";
-import type { Runner } from "../store/statement";
+import { type Runner, statement } from "../store/statement";
 import type { Batch, Stamp } from "./batch";
 import { condemnRefused } from "./blobs";
+import { releaseGathered } from "./extents";
 import { flush } from "./flush";
 import { type Change, Wanted } from "./handler";
 import { lockBlobs, lockNames } from "./locks";
 import { drawNumbers, keepNumber } from "./numbers";
 import { isFinal, refusalReason } from "./refusal";
+import { lookUpCurrents } from "./versions";
 
 /** An outcome, or why this command alone could not be decided. */
 export type Decided = Outcome | CairnError;
@@ -49,8 +51,10 @@ export async function decideBatch(
     known.set(command.id, outcome);
     if (keep) kept.push({ command_id: command.id, outcome: toBinary(OutcomeSchema, outcome) });
   }
-  await flush(batch, kept, slot);
-  if (kept.length > 0) await keepNumber(batch, numbers.at(-1) ?? 0);
+  await releaseGathered(batch);
+  flush(batch, kept, slot);
+  if (kept.length > 0) keepNumber(batch, numbers.at(-1) ?? 0);
+  await batch.written();
   return decided;
 }
 
@@ -83,19 +87,27 @@ async function takeLocks(batch: Batch, commands: readonly Command[]): Promise<vo
     await handlerOf(change).blobs?.(batch, change.value, wanted);
   }
   await lockBlobs(batch, wanted);
+  await lookUpCurrents(batch, wanted.keys.values());
 }
+
+type OutcomeRow = { command_id: string; outcome: Uint8Array };
+
+const outcomeById = statement<{ id: string }>()((db, mark) =>
+  db.selectFrom("outcomes").selectAll().where("command_id", "=", mark("id")),
+);
+const outcomesByIds = statement<{ ids: readonly string[] }>()<OutcomeRow>((db, mark) => ({
+  compile: () => sql<OutcomeRow>`select command_id, outcome from outcomes
+    where command_id = any(${mark("ids")}::text[])`.compile(db),
+}));
 
 /** Outcomes of commands that were applied before (P3). */
 export async function keptOutcomes(runner: Runner, ids: readonly string[]): Promise<Map<string, Outcome>> {
   const outcomes = new Map<string, Outcome>();
-  for (const chunk of chunked(ids, 64)) {
-    const rows = await runner.db
-      .selectFrom("outcomes")
-      .selectAll()
-      .where("command_id", "in", chunk)
-      .execute();
-    for (const row of rows) outcomes.set(row.command_id, fromBinary(OutcomeSchema, row.outcome));
-  }
+  const rows =
+    runner.kind === "postgres"
+      ? await outcomesByIds(runner, { ids })
+      : (await Promise.all(ids.map((id) => outcomeById(runner, { id })))).flat();
+  for (const row of rows) outcomes.set(row.command_id, fromBinary(OutcomeSchema, row.outcome));
   return outcomes;
 }
 

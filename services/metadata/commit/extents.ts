@@ -106,7 +106,7 @@ export async function ownExtents(
     return row;
   });
   const [only] = rows;
-  if (only !== undefined && rows.length === 1) await insertExtent(batch, only);
+  if (only !== undefined && rows.length === 1) batch.write(insertExtent(batch, only));
   else for (const chunk of chunked(rows, 500)) await batch.db.insertInto("extents").values(chunk).execute();
 }
 
@@ -137,11 +137,19 @@ export async function releaseExtents(
   await queueUnreferenced(batch, [...lost]);
 }
 
+/** The same for the versions that the batch removed: all at once, at its end. */
+export async function releaseGathered(batch: Batch): Promise<void> {
+  if (batch.released.length === 0) return;
+  const taken = await Promise.all(batch.released.splice(0).map((place) => deleteExtents(batch, place)));
+  await queueUnreferenced(batch, [...new Set(taken.flat().map((row) => row.blob_id))]);
+}
+
 async function queueUnreferenced(batch: Batch, blobIds: readonly string[]): Promise<void> {
   const dueAtMs = batch.nowMs + batch.config.deleteGraceMs;
-  if (blobIds.length <= 4) {
-    for (const blobId of blobIds)
-      if ((await anyExtent(batch, { blobId })).length === 0) await queueBlob(batch, { blobId, dueAtMs });
+  if (blobIds.length <= batch.config.batchCommands) {
+    const held = await Promise.all(blobIds.map((blobId) => anyExtent(batch, { blobId })));
+    for (const [index, blobId] of blobIds.entries())
+      if (held[index]?.length === 0) batch.write(queueBlob(batch, { blobId, dueAtMs }));
     return;
   }
   for (const chunk of chunked(blobIds, 500)) {

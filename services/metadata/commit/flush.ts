@@ -1,6 +1,6 @@
 import { sql } from "kysely";
-import { chunked } from "../store/chunked";
 import { statement } from "../store/statement";
+import type { ChangeRow } from "../store/tables";
 import type { Batch } from "./batch";
 
 const hourMs = 3_600_000;
@@ -36,22 +36,70 @@ const addUsage = statement<{
     ),
 );
 
+type OutcomeRow = { command_id: string; outcome: Uint8Array };
+
+const insertOutcome = statement<OutcomeRow>()((db, mark) =>
+  db.insertInto("outcomes").values({ command_id: mark("command_id"), outcome: mark("outcome") }),
+);
+const insertOutcomes = statement<{ ids: string[]; outcomes: Uint8Array[] }>()((db, mark) => ({
+  compile: () => sql`insert into outcomes (command_id, outcome)
+    select * from unnest(${mark("ids")}::text[], ${mark("outcomes")}::bytea[])`.compile(db),
+}));
+const insertChange = statement<ChangeRow>()((db, mark) =>
+  db.insertInto("changes").values({
+    number: mark("number"),
+    command_id: mark("command_id"),
+    bucket_id: mark("bucket_id"),
+    key: mark("key"),
+    version_id: mark("version_id"),
+    kind: mark("kind"),
+    at_ms: mark("at_ms"),
+  }),
+);
+type ChangeLists = { [K in keyof ChangeRow]: ChangeRow[K][] };
+const insertChanges = statement<ChangeLists>()((db, mark) => ({
+  compile: () => sql`insert into changes (number, command_id, bucket_id, key, version_id, kind, at_ms)
+    select * from unnest(${mark("number")}::bigint[], ${mark("command_id")}::text[], ${mark("bucket_id")}::text[],
+      ${mark("key")}::text[], ${mark("version_id")}::text[], ${mark("kind")}::text[], ${mark("at_ms")}::bigint[])`.compile(
+    db,
+  ),
+}));
+
 /** Writes what gathered in the batch: its outcomes (P3), log lines, the hour's mark (P7) and usage sums (P4). */
-export async function flush(
-  batch: Batch,
-  outcomes: readonly { command_id: string; outcome: Uint8Array }[],
-  slot: number,
-): Promise<void> {
-  for (const chunk of chunked(outcomes, 64)) await batch.db.insertInto("outcomes").values(chunk).execute();
-  for (const chunk of chunked(batch.changes, 64))
-    await batch.db.insertInto("changes").values(chunk).execute();
-  const [first] = batch.changes;
+export function flush(batch: Batch, outcomes: readonly OutcomeRow[], slot: number): void {
+  const { changes } = batch;
+  if (batch.kind === "sqlite") {
+    for (const row of outcomes) batch.write(insertOutcome(batch, row));
+    for (const row of changes) batch.write(insertChange(batch, row));
+  } else {
+    if (outcomes.length > 0)
+      batch.write(
+        insertOutcomes(batch, {
+          ids: outcomes.map((row) => row.command_id),
+          outcomes: outcomes.map((row) => row.outcome),
+        }),
+      );
+    if (changes.length > 0) batch.write(insertChanges(batch, listsOf(changes)));
+  }
+  const [first] = changes;
   if (first !== undefined) {
     const hour = Math.floor(batch.nowMs / hourMs);
-    await insertMark(batch, { hour, number: first.number, commandId: first.command_id });
+    batch.write(insertMark(batch, { hour, number: first.number, commandId: first.command_id }));
   }
   // In order, so that two processes that share a slot cannot wait for each other.
   for (const [bucketId, delta] of [...batch.usage].sort(([a], [b]) => (a < b ? -1 : 1)))
     if (delta.objects !== 0 || delta.sizeBytes !== 0 || delta.changes !== 0)
-      await addUsage(batch, { bucketId, slot, ...delta });
+      batch.write(addUsage(batch, { bucketId, slot, ...delta }));
+}
+
+function listsOf(changes: readonly ChangeRow[]): ChangeLists {
+  return {
+    number: changes.map((row) => row.number),
+    command_id: changes.map((row) => row.command_id),
+    bucket_id: changes.map((row) => row.bucket_id),
+    key: changes.map((row) => row.key),
+    version_id: changes.map((row) => row.version_id),
+    kind: changes.map((row) => row.kind),
+    at_ms: changes.map((row) => row.at_ms),
+  };
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { sql } from "kysely";
 import { chunked } from "../store/chunked";
+import { statement } from "../store/statement";
 import type { Batch } from "./batch";
 import type { Wanted } from "./handler";
 
@@ -46,35 +47,31 @@ async function lockBuckets(batch: Batch, wanted: Wanted): Promise<void> {
   for (const row of rows) batch.rememberBucket(row.bucket_id, row);
 }
 
+type Names = { bucketIds: string[]; keys: string[]; versionIds: string[] };
+
+const blobsOfVersions = statement<Names>()<{ blob_id: string }>((db, mark) => ({
+  compile: () => sql<{ blob_id: string }>`select distinct e.blob_id
+    from unnest(${mark("bucketIds")}::text[], ${mark("keys")}::text[], ${mark("versionIds")}::text[])
+      as n(bucket_id, key, version_id)
+    join object_versions v on v.bucket_id = n.bucket_id collate "C" and v.key = n.key collate "C"
+      and v.version_id = n.version_id collate "C" and v.removed_at_ms is null
+    join extents e on e.bucket_id = v.bucket_id and e.owner_sequence = v.sequence`.compile(db),
+}));
+
 /**
  * Blobs that commands name, and those of versions that they may remove: two that remove the last two extents of one
  * blob at the same moment must see each other (P6).
  */
 export async function lockBlobs(batch: Batch, wanted: Wanted): Promise<void> {
-  for (const chunk of chunked([...wanted.keys.values()], 200)) {
-    const named = chunk.flatMap((name) =>
-      ["null", ...name.versionIds].map((versionId) => ({ ...name, versionId })),
-    );
-    const rows = await batch.db
-      .selectFrom("object_versions as v")
-      .innerJoin("extents as e", (join) =>
-        join.onRef("e.bucket_id", "=", "v.bucket_id").onRef("e.owner_sequence", "=", "v.sequence"),
-      )
-      .select("e.blob_id")
-      .distinct()
-      .where("v.removed_at_ms", "is", null)
-      .where((eb) =>
-        eb.or(
-          named.map((name) =>
-            eb.and([
-              eb("v.bucket_id", "=", name.bucketId),
-              eb("v.key", "=", name.key.replaceAll("\0", "")),
-              eb("v.version_id", "=", name.versionId),
-            ]),
-          ),
-        ),
-      )
-      .execute();
+  const named = [...wanted.keys.values()].flatMap((name) =>
+    ["null", ...name.versionIds].map((versionId) => ({ ...name, versionId })),
+  );
+  if (named.length > 0) {
+    const rows = await blobsOfVersions(batch, {
+      bucketIds: named.map((name) => name.bucketId),
+      keys: named.map((name) => name.key.replaceAll("\0", "")),
+      versionIds: named.map((name) => name.versionId.replaceAll("\0", "")),
+    });
     for (const row of rows) wanted.blobs.add(row.blob_id);
   }
   await lockRows(batch, "blobs", "blob_id", wanted.blobs);

@@ -24,22 +24,30 @@ const setCounter = statement<{ value: number }>()((db, mark) =>
     .where("name", "=", "numbers"),
 );
 
+const holdHorizon = statement<Record<never, never>>()((db) => ({
+  compile: () => sql`select pg_advisory_xact_lock_shared(${sql.lit(lockBase.toString())}::bigint +
+    (select case when is_called then last_value else 0 end from numbers))`.compile(db),
+}));
+const nextNumbers = statement<{ count: number }>()<{ number: number }>((db, mark) => ({
+  compile: () => sql<{ number: number }>`
+    select nextval('numbers') as number from generate_series(1, ${mark("count")}::int)`.compile(db),
+}));
+
 /** Draws a number for each command of a batch, ascending. Locks on names are held by now. */
 export async function drawNumbers(batch: Batch, count: number): Promise<number[]> {
   if (batch.kind === "sqlite") {
     const last = (await counter(batch, {}))[0]?.value ?? 0;
     return Array.from({ length: count }, (_, index) => last + 1 + index);
   }
-  await sql`select pg_advisory_xact_lock_shared(${lockBase.toString()}::bigint +
-    (select case when is_called then last_value else 0 end from numbers))`.execute(batch.db);
-  const { rows } = await sql<{ number: number }>`
-    select nextval('numbers') as number from generate_series(1, ${count}::int)`.execute(batch.db);
+  // Sent together, run one after the other: the lock is held when the first number is drawn.
+  batch.write(holdHorizon(batch, {}));
+  const rows = await nextNumbers(batch, { count });
   return rows.map((row) => row.number).sort((a, b) => a - b);
 }
 
 /** SQLite keeps the last number drawn with the changes; PostgreSQL's sequence keeps itself. */
-export async function keepNumber(batch: Batch, last: number): Promise<void> {
-  if (batch.kind === "sqlite") await setCounter(batch, { value: last });
+export function keepNumber(batch: Batch, last: number): void {
+  if (batch.kind === "sqlite") batch.write(setCounter(batch, { value: last }));
 }
 
 /** The highest number that no open transaction can still come below. */

@@ -3,7 +3,6 @@ import { Versioning } from "../../../gen/cairn/common/v1/common_pb";
 import { statement } from "../store/statement";
 import type { BucketRow, VersionRow } from "../store/tables";
 import type { Batch, Stamp } from "./batch";
-import { releaseExtents } from "./extents";
 
 /** What a decision needs to know of a version. */
 export type KnownVersion = Pick<
@@ -102,7 +101,21 @@ const insertRow = statement<VersionRow>()((db, mark) =>
 
 /** The current version of a key, a delete marker too. */
 export async function currentVersion(batch: Batch, name: Name): Promise<KnownVersion | undefined> {
+  const id = nameId(name);
+  if (batch.currents.has(id)) return batch.currents.get(id);
   return (await current(batch, name))[0];
+}
+
+/** PostgreSQL: looks the current versions up that a batch will ask for, in one round trip. Their keys are held by now. */
+export async function lookUpCurrents(batch: Batch, names: Iterable<Name>): Promise<void> {
+  const asked = [...names].filter(({ key }) => !key.includes("\0"));
+  const found = await Promise.all(asked.map((name) => current(batch, name)));
+  for (const [index, name] of asked.entries()) batch.currents.set(nameId(name), found[index]?.[0]);
+}
+
+/** A bucket's id holds no slash. */
+function nameId(name: Name): string {
+  return `${name.bucketId}/${name.key}`;
 }
 
 /** A version that was not removed, by its id. */
@@ -141,21 +154,21 @@ export type VersionColumns = Pick<
  * Makes a version the current one of its key; what it replaces is removed, its extents not yet: give the new version
  * its own first, then call `releaseRemoved`. Never earlier than the version that it follows (P3).
  */
-export async function insertVersion(
+export function insertVersion(
   batch: Batch,
   stamp: Stamp,
   bucket: BucketRow,
   key: string,
   former: { current: KnownVersion | undefined; replaced: KnownVersion | undefined },
   columns: VersionColumns,
-): Promise<{ versionId: string; createdAtMs: number }> {
+): { versionId: string; createdAtMs: number } {
   const name = { bucketId: bucket.bucket_id, key };
   const createdAtMs = Math.max(stamp.atMs, former.current?.created_at_ms ?? 0);
   const versionId = bucket.versioning === Versioning.ENABLED ? versionIdFor(stamp) : "null";
   if (former.current !== undefined && former.current.sequence !== former.replaced?.sequence)
-    await setCurrent(batch, { ...name, sequence: former.current.sequence, isCurrent: 0 });
-  if (former.replaced !== undefined) await removeRow(batch, name, former.replaced, createdAtMs);
-  await insertRow(batch, {
+    batch.write(setCurrent(batch, { ...name, sequence: former.current.sequence, isCurrent: 0 }));
+  if (former.replaced !== undefined) removeRow(batch, name, former.replaced, createdAtMs);
+  const row: VersionRow = {
     ...columns,
     bucket_id: name.bucketId,
     key,
@@ -164,7 +177,9 @@ export async function insertVersion(
     created_at_ms: createdAtMs,
     removed_at_ms: null,
     is_current: 1,
-  });
+  };
+  batch.write(insertRow(batch, row));
+  if (batch.kind === "postgres") batch.currents.set(nameId(name), row);
   countVersion(batch, name.bucketId, columns, 1);
   return { versionId, createdAtMs };
 }
@@ -173,34 +188,34 @@ export async function insertVersion(
 export async function removeVersion(
   batch: Batch,
   stamp: Stamp,
-  name: Name,
+  bucket: BucketRow,
+  key: string,
   version: KnownVersion,
 ): Promise<void> {
-  await removeRow(batch, name, version, Math.max(stamp.atMs, version.created_at_ms));
+  const name = { bucketId: bucket.bucket_id, key };
+  removeRow(batch, name, version, Math.max(stamp.atMs, version.created_at_ms));
   if (version.is_current === 0) return;
+  batch.currents.delete(nameId(name));
+  // Versioning once enabled is never taken away again: without it a key has one version.
+  if (bucket.versioning === Versioning.UNSPECIFIED) return;
   const [next] = await newestKept(batch, name);
-  if (next !== undefined) await setCurrent(batch, { ...name, sequence: next.sequence, isCurrent: 1 });
+  if (next !== undefined) batch.write(setCurrent(batch, { ...name, sequence: next.sequence, isCurrent: 1 }));
 }
 
-/** With no history window the removed version's extents go with it, in the same transaction (P2). */
-export async function releaseRemoved(
-  batch: Batch,
-  bucketId: string,
-  removed: KnownVersion | undefined,
-): Promise<void> {
+/**
+ * With no history window the removed version's extents go with it, in the same transaction (P2): at its end, so that
+ * which blobs lost their last one is proven once for all (P6).
+ */
+export function releaseRemoved(batch: Batch, bucketId: string, removed: KnownVersion | undefined): void {
   if (removed === undefined || batch.config.historyWindowMs > 0 || removed.size_bytes === 0) return;
-  await releaseExtents(batch, bucketId, [removed.sequence]);
+  batch.released.push({ bucketId, owner: removed.sequence });
 }
 
-async function removeRow(
-  batch: Batch,
-  name: Name,
-  version: KnownVersion,
-  removedAtMs: number,
-): Promise<void> {
+function removeRow(batch: Batch, name: Name, version: KnownVersion, removedAtMs: number): void {
   const { sequence } = version;
-  if (batch.config.historyWindowMs > 0) await keepAsHistory(batch, { ...name, sequence, removedAtMs });
-  else await deleteRow(batch, { ...name, sequence });
+  if (batch.config.historyWindowMs > 0)
+    batch.write(keepAsHistory(batch, { ...name, sequence, removedAtMs }));
+  else batch.write(deleteRow(batch, { ...name, sequence }));
   countVersion(batch, name.bucketId, version, -1);
 }
 

@@ -122,7 +122,7 @@ function seek(
   cursor: Cursor,
   end: string | undefined,
   limit: number,
-): Promise<Listed[]> {
+): Listed[] | Promise<Listed[]> {
   const values = { bucketId, from: cursor.from, limit };
   if (end === undefined) return cursor.inclusive ? fromKey(runner, values) : beyondKey(runner, values);
   const bounded = { ...values, to: end };
