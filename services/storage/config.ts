@@ -16,6 +16,13 @@ export type StorageConfig = {
   readonly callsAtOnce: number;
   /** Blob files that one volume keeps open for reading. */
   readonly openFiles: number;
+  /** Blobs up to this size lie in segments, larger ones in a file each; at most 512 KiB. */
+  readonly smallBlobBytes: number;
+  /** A segment file is followed by the next at this length. */
+  readonly segmentBytes: number;
+  /** A segment with a larger share of deleted bytes is compacted. */
+  readonly segmentDeadShare: number;
+  readonly compactionBytesPerSecond: number;
 };
 
 export const storageDefaults = {
@@ -26,4 +33,8 @@ export const storageDefaults = {
   damagesToFence: 16,
   callsAtOnce: 4,
   openFiles: 128,
+  smallBlobBytes: 256 * 1024,
+  segmentBytes: 256 * 1024 * 1024,
+  segmentDeadShare: 0.3,
+  compactionBytesPerSecond: 16 * 1024 * 1024,
 } as const satisfies Omit<StorageConfig, "folders">;

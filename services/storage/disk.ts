@@ -1,3 +1,5 @@
+import type { Database } from "better-sqlite3";
+
 /**
  * The file system as a storage node sees it: the narrowest set of calls that it needs, so that tests can put a
  * simulated one in its place (simulated-disk.ts) that loses what was not synced.
@@ -43,6 +45,11 @@ export type Disk = {
    * Rejects with `code` "ELOCKED" and the holder's `pid` when it is held, by this process too.
    */
   lock(path: string): Promise<DiskLock>;
+  /**
+   * Opens a SQLite database, in memory without a path, for what may be lost at any time because it can be made anew.
+   * SQLite calls the disk by itself, on the calling thread. Throws what SQLite throws.
+   */
+  cacheDatabase(path: string | undefined): Database;
 };
 
 export type FileStat = {

@@ -9,19 +9,19 @@
  * - Memory is bounded by a stated number of buffers of 1 MiB per read or write in progress (I7).
  */
 export type Engine = {
-  /** Begins to write a replica. Touches the disk at the earliest when 1 MiB has been appended or at finish. */
-  begin(blobId: string): BlobWriter;
+  /** Begins to write a replica, of `sizeBytes` when that is known. Touches the disk at the earliest when 1 MiB has been appended or at finish. */
+  begin(blobId: string, sizeBytes?: number): BlobWriter;
   /**
    * Opens a replica. `lengthBytes` 0 reads to the end.
    * NO_SUCH_BLOB; DAMAGED_BLOB; RANGE_NOT_SATISFIABLE (with size_bytes) when the range leaves the blob.
    */
-  read(blobId: string, range: ByteRange, signal: AbortSignal): Promise<BlobReading>;
-  /** True when a file of this blob is there, sound or not. */
+  read(blobId: string, range: ByteRange, call: Cancellation): Promise<BlobReading>;
+  /** True when this blob is there, sound or not. */
   has(blobId: string): Promise<boolean>;
   /** Replicas with ids greater than `afterBlobId`, in id order, at most `limit`. What is written meanwhile may miss. */
   list(afterBlobId: string, limit: number): Promise<{ blobs: StoredBlob[]; more: boolean }>;
   /** Reads the whole replica from the medium and checks every byte of it. NO_SUCH_BLOB; DAMAGED_BLOB. */
-  verify(blobId: string, signal: AbortSignal): Promise<BlobSummary>;
+  verify(blobId: string, call: Cancellation): Promise<BlobSummary>;
   /** When it resolves none of these is there, also after a power cut. Those that were not there count too. */
   delete(blobIds: readonly string[]): Promise<void>;
   /** How many replicas there are. */
@@ -31,8 +31,8 @@ export type Engine = {
 };
 
 export type BlobWriter = {
-  /** Takes the next bytes, which must not change until the write has ended. Waits while two writes are behind. */
-  append(chunk: Uint8Array): Promise<void>;
+  /** Takes the next bytes, which must not change until the write has ended. Waits while there is too much in memory. */
+  append(chunk: Uint8Array): Promise<void> | undefined;
   /**
    * Resolves when the replica, its name included, is on the medium (I1). A replica with equal size and checksum that
    * is there already and sound answers the same; a damaged one is replaced.
@@ -42,6 +42,9 @@ export type BlobWriter = {
   /** Leaves nothing. Idempotent; after finish has resolved it does nothing. Never rejects. */
   abort(): Promise<void>;
 };
+
+/** Whose `signal` ends the work. It may be made when it is first asked for, which a small read never does. */
+export type Cancellation = { readonly signal: AbortSignal };
 
 /** CRC-32C of the content. */
 export type BlobSummary = { readonly sizeBytes: number; readonly crc32c: number };
@@ -54,9 +57,9 @@ export type BlobReading = {
   /**
    * The range in pieces of at most 1 MiB, each verified before it is given (I3), each the reader's own. Throws
    * DAMAGED_BLOB where a block is bad: what was given before is right. To be iterated once; leaving it early, or the
-   * signal, releases the file (I8).
+   * signal, releases the file (I8). A list when all of it is in memory.
    */
-  readonly chunks: AsyncIterable<Uint8Array>;
+  readonly chunks: AsyncIterable<Uint8Array> | readonly Uint8Array[];
 };
 
 export type StoredBlob = { readonly blobId: string; readonly sizeBytes: number; readonly ageMs: number };

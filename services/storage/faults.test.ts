@@ -8,6 +8,7 @@ import { type Client, get, openNode, put, requestsOf, settle, streamOf } from ".
 import { SimulatedDisk } from "./simulated-disk";
 
 const small = contentOf(4_096);
+const large = contentOf(3_000_000);
 
 async function status(client: Client) {
   const [volume] = (await client.getNode({}, newCall())).volumes;
@@ -16,17 +17,24 @@ async function status(client: Client) {
 }
 
 describe("errors of disks (P9)", () => {
-  test.each(["EIO", "EROFS"])(
-    "%s on a sync fences at once: nothing is acknowledged or tried again, reads go on",
-    async (code) => {
+  test.each([
+    ["EIO", { name: "write", content: small }],
+    ["EROFS", { name: "write", content: small }],
+    ["EIO", { name: "syncDirectory", content: large }],
+    ["EIO", { name: "datasync", content: large }],
+  ] as const)(
+    "%s on a sync (%o) fences at once: nothing is acknowledged or tried again, reads go on",
+    async (code, failure) => {
       const disk = new SimulatedDisk();
       const node = await openNode(disk);
       const blobId = newId();
       const volumeId = await put(node.client, blobId, small);
+      // A record's write is its sync; a large blob's name is synced with its folder.
+      const { name: failing, content } = failure;
       disk.fault = ({ name }) => {
-        if (name === "syncDirectory") throw new DiskError(code, name);
+        if (name === failing) throw new DiskError(code, name);
       };
-      await expect(put(node.client, newId(), small)).rejects.toMatchObject({ reason: "VOLUME_FENCED" });
+      await expect(put(node.client, newId(), content)).rejects.toMatchObject({ reason: "VOLUME_FENCED" });
       disk.fault = () => {};
       await settle();
       await expect(put(node.client, newId(), small)).rejects.toMatchObject({ reason: "VOLUME_FENCED" });

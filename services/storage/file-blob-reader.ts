@@ -13,7 +13,7 @@ import {
 import { blockBytes, blockChecksum, blocksOf } from "./block-checksums";
 import type { Disk } from "./disk";
 import type { ByteRange } from "./engine";
-import type { OpenBlob } from "./open-blobs";
+import type { OpenFile } from "./open-files";
 import type { ScratchBuffers } from "./scratch-buffers";
 
 /** Read at once: the whole file of a blob of one block, and a byte more that tells whether it is one. */
@@ -32,7 +32,7 @@ export type SmallBlob = { readonly footer: BlobFooter; readonly content: Uint8Ar
  */
 export async function readSmallOrLayout(
   disk: Disk,
-  open: OpenBlob,
+  open: OpenFile,
   scratch: ScratchBuffers<Buffer>,
 ): Promise<SmallBlob | Layout> {
   if (open.layout !== undefined) return open.layout as Layout;
@@ -40,8 +40,8 @@ export async function readSmallOrLayout(
   const count = await disk.read(open.fd, buffer, 0);
   try {
     const start = buffer.subarray(0, count);
-    if (count < firstReadBytes) return decodeSmall(start, open.blobId);
-    const { fileSeed } = decodeHeader(start, open.blobId);
+    if (count < firstReadBytes) return decodeSmall(start, open.name);
+    const { fileSeed } = decodeHeader(start, open.name);
     const layout = await readLayout(disk, open.fd, fileSeed);
     open.layout = layout;
     return layout;

@@ -67,6 +67,32 @@ engineSuite("a file a blob, simulated disk", async () => {
   };
 });
 
+test("a file that was cut short or has grown is damage", async () => {
+  const disk = new SimulatedDisk();
+  await disk.mkdir("/v");
+  let engine = await openFileEngine(options(disk, "/v/blobs"));
+  const blobId = newId();
+  await writeBlob(engine, blobId, contentOf(150_000));
+  const path = `/v/blobs/${blobId.slice(0, 7)}/${blobId}`;
+  for (const change of [
+    (data: Buffer) => data.subarray(0, 0),
+    (data: Buffer) => data.subarray(0, 70_000),
+    (data: Buffer) => Buffer.concat([data, Buffer.alloc(9)]),
+  ]) {
+    let before = Buffer.alloc(0);
+    disk.corrupt(path, (data) => {
+      before = Buffer.from(data);
+      return change(data);
+    });
+    engine = await openFileEngine(options(disk, "/v/blobs"));
+    await expect(readBlob(engine, blobId)).rejects.toMatchObject({ reason: "DAMAGED_BLOB" });
+    await expect(engine.verify(blobId, new AbortController())).rejects.toMatchObject({
+      reason: "DAMAGED_BLOB",
+    });
+    disk.corrupt(path, () => before);
+  }
+});
+
 test("blocks of one file that changed places are damage (P8)", async () => {
   const disk = new SimulatedDisk();
   await disk.mkdir("/v");
@@ -95,8 +121,8 @@ test("readers that leave early, are cancelled or run to the end leave at most th
   for (const blobId of blobIds) await writeBlob(engine, blobId, contentOf(2_500_000));
   for (const [index, blobId] of blobIds.entries()) {
     const cancel = new AbortController();
-    const reading = await engine.read(blobId, { offsetBytes: 0, lengthBytes: 0 }, cancel.signal);
-    const iterator = reading.chunks[Symbol.asyncIterator]();
+    const reading = await engine.read(blobId, { offsetBytes: 0, lengthBytes: 0 }, cancel);
+    const iterator = (reading.chunks as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
     await iterator.next();
     if (index % 3 === 0) await iterator.return?.();
     else if (index % 3 === 1) cancel.abort(new Error("gone"));

@@ -4,12 +4,20 @@ import type { Clock } from "../common/time/clock";
 import { DamagedFile, sizeOfFile } from "./blob-format";
 import { DirectorySyncs } from "./directory-syncs";
 import { codeOf, type Disk } from "./disk";
-import type { BlobReading, BlobSummary, BlobWriter, ByteRange, Engine, StoredBlob } from "./engine";
+import type {
+  BlobReading,
+  BlobSummary,
+  BlobWriter,
+  ByteRange,
+  Cancellation,
+  Engine,
+  StoredBlob,
+} from "./engine";
 import { firstReadBytes, readRange, readSmallOrLayout, resolveRange } from "./file-blob-reader";
 import { verifyFile, windowBytes } from "./file-blob-verifier";
 import { TemporaryFile } from "./file-blob-writer";
 import { KeyedTurns } from "./keyed-turns";
-import { OpenBlobs } from "./open-blobs";
+import { OpenFiles } from "./open-files";
 import { ScratchBuffers } from "./scratch-buffers";
 import { Shards } from "./shards";
 
@@ -48,7 +56,7 @@ class FileEngine implements Engine {
   readonly #shards: Shards;
   readonly #syncs: DirectorySyncs;
   readonly #turns = new KeyedTurns();
-  readonly #open: OpenBlobs;
+  readonly #open: OpenFiles;
   readonly #scratch = new ScratchBuffers(() => Buffer.allocUnsafeSlow(firstReadBytes), 16);
   readonly #windows: ScratchBuffers<Uint8Array>;
 
@@ -59,7 +67,7 @@ class FileEngine implements Engine {
     this.#syncs = syncs;
     // Aligned memory is dear: it reserves gigabytes of addresses until it is collected.
     this.#windows = new ScratchBuffers(() => options.disk.alignedMemory(windowBytes), 2);
-    this.#open = new OpenBlobs(options.disk, options.openFiles);
+    this.#open = new OpenFiles(options.disk, options.openFiles);
   }
 
   get blobs(): number {
@@ -88,8 +96,9 @@ class FileEngine implements Engine {
     };
   }
 
-  async read(blobId: string, range: ByteRange, signal: AbortSignal): Promise<BlobReading> {
-    const { blob, release } = await this.#acquire(blobId);
+  async read(blobId: string, range: ByteRange, call: Cancellation): Promise<BlobReading> {
+    const { signal } = call;
+    const { file, release } = await this.#acquire(blobId);
     // A reader that vanishes without a word is told by the signal (I8).
     signal.addEventListener("abort", release, { once: true });
     const end = () => {
@@ -97,15 +106,18 @@ class FileEngine implements Engine {
       release();
     };
     try {
-      const found = await readSmallOrLayout(this.#disk, blob, this.#scratch);
+      const found = await readSmallOrLayout(this.#disk, file, this.#scratch);
       const { sizeBytes } = found.footer;
       const resolved = resolveRange(range, sizeBytes);
       const to = resolved.offsetBytes + resolved.lengthBytes;
       if ("content" in found) {
         end();
-        return { sizeBytes, chunks: once(found.content.subarray(resolved.offsetBytes, to)) };
+        return {
+          sizeBytes,
+          chunks: to > resolved.offsetBytes ? [found.content.subarray(resolved.offsetBytes, to)] : [],
+        };
       }
-      const pieces = readRange(this.#disk, blob.fd, found, resolved);
+      const pieces = readRange(this.#disk, file.fd, found, resolved);
       return { sizeBytes, chunks: guarded(pieces, blobId, signal, end) };
     } catch (error) {
       end();
@@ -133,7 +145,7 @@ class FileEngine implements Engine {
     return { blobs: found.filter((blob) => blob !== undefined), more };
   }
 
-  async verify(blobId: string, signal: AbortSignal): Promise<BlobSummary> {
+  async verify(blobId: string, { signal }: Cancellation): Promise<BlobSummary> {
     try {
       return await verifyFile(this.#disk, this.#shards.pathOf(blobId), blobId, this.#windows, signal);
     } catch (error) {
@@ -190,7 +202,7 @@ class FileEngine implements Engine {
     if (there.sizeBytes !== summary.sizeBytes || there.crc32c !== summary.crc32c)
       throw new CairnError("BLOB_EXISTS", { resource: blobId });
     try {
-      await this.verify(blobId, new AbortController().signal);
+      await this.verify(blobId, new AbortController());
       return false;
     } catch (error) {
       if (error instanceof CairnError && error.reason === "DAMAGED_BLOB") return true;
@@ -202,9 +214,9 @@ class FileEngine implements Engine {
 
   /** What the replica's footer says; undefined when that cannot be read. */
   async #summaryOf(blobId: string): Promise<BlobSummary | undefined> {
-    const { blob, release } = await this.#acquire(blobId);
+    const { file, release } = await this.#acquire(blobId);
     try {
-      return (await readSmallOrLayout(this.#disk, blob, this.#scratch)).footer;
+      return (await readSmallOrLayout(this.#disk, file, this.#scratch)).footer;
     } catch (error) {
       if (error instanceof DamagedFile || codeOf(error) === "EIO") return undefined;
       throw error;
@@ -240,10 +252,6 @@ class FileEngine implements Engine {
       throw asMissing(error, blobId);
     }
   }
-}
-
-async function* once(content: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
-  if (content.length > 0) yield content;
 }
 
 /** Stops at the signal, releases at the end however it comes, and calls damage by its name. */

@@ -22,5 +22,6 @@ export function gatedDisk(disk: Disk, gate: DiskGate): Disk {
     syncDirectory: (path) => gate.run("change", () => disk.syncDirectory(path)),
     space: (path) => gate.run("read", () => disk.space(path)),
     lock: (path) => disk.lock(path),
+    cacheDatabase: (path) => disk.cacheDatabase(path),
   };
 }

@@ -103,6 +103,7 @@ export class StorageMetrics {
       stat: (path) => disk.stat(path),
       space: (path) => disk.space(path),
       lock: (path) => disk.lock(path),
+      cacheDatabase: (path) => disk.cacheDatabase(path),
       write: async (fd, buffers, position) => {
         await write(() => disk.write(fd, buffers, position));
         written.inc(buffers.reduce((sum, buffer) => sum + buffer.length, 0));

@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import Sqlite from "better-sqlite3";
 import type { Disk } from "./disk";
 import { takeLock } from "./disk-lock";
 
@@ -69,6 +70,7 @@ export const nodeDisk: Disk = {
       ),
     ),
   lock: takeLock,
+  cacheDatabase: (path) => new Sqlite(path ?? ":memory:"),
 };
 
 function settle(start: (done: (error: NodeJS.ErrnoException | null) => void) => void): Promise<void> {

@@ -1,11 +1,10 @@
-import { randomBytes } from "node:crypto";
 import type { Logger } from "../common/log/logger";
 import type { Clock } from "../common/time/clock";
 import type { StorageConfig } from "./config";
 import type { Disk } from "./disk";
 import { DiskGate } from "./disk-gate";
-import { openFileEngine } from "./file-engine";
 import { gatedDisk } from "./gated-disk";
+import { openHybridEngine } from "./hybrid-engine";
 import type { StorageMetrics } from "./metrics";
 import { SpaceLedger } from "./space-ledger";
 import { Standing } from "./standing";
@@ -62,17 +61,7 @@ export async function openVolume(options: OpenVolumeOptions): Promise<Volume> {
 
   const fence = record.fence ?? options.fencedElsewhere;
   if (fence !== undefined) standing.fence(fence);
-  const openEngine = (readOnly: boolean) =>
-    openFileEngine({
-      disk,
-      clock,
-      log,
-      root: `${folder}/blobs`,
-      readOnly,
-      atOnce: config.callsAtOnce,
-      openFiles: config.openFiles,
-      newFileId: () => randomBytes(16),
-    });
+  const openEngine = (readOnly: boolean) => openHybridEngine({ folder, disk, clock, log, readOnly, config });
   const engine = await openEngine(standing.isFenced).catch((error: unknown) => {
     // The disk failed while the volume was being tidied: what it holds can still be read.
     if (!standing.isFenced) throw error;

@@ -45,7 +45,7 @@ export function storageRpc(node: StorageNode): ServiceImpl<typeof StorageService
       };
     },
     verifyBlob: async ({ volumeId, blobId }, call) => {
-      const { sizeBytes, crc32c } = await node.volume(volumeId).verify(blobId, call.signal);
+      const { sizeBytes, crc32c } = await node.volume(volumeId).verify(blobId, call);
       return { sizeBytes: BigInt(sizeBytes), crc32c };
     },
     getNode: async (): Promise<MessageInitShape<typeof GetNodeResponseSchema>> => ({
@@ -95,7 +95,7 @@ async function* readBlob(
   call: Call,
 ): AsyncGenerator<MessageInitShape<typeof ReadBlobResponseSchema>, void, undefined> {
   const range = { offsetBytes: Number(request.offsetBytes), lengthBytes: Number(request.lengthBytes) };
-  const { sizeBytes, chunks } = await node.volume(request.volumeId).read(request.blobId, range, call.signal);
+  const { sizeBytes, chunks } = await node.volume(request.volumeId).read(request.blobId, range, call);
   yield { part: { case: "header", value: { sizeBytes: BigInt(sizeBytes) } } };
   let sentBytes = 0;
   for await (const chunk of chunks) {

@@ -1,6 +1,6 @@
-import { CairnError } from "../common/errors/cairn-error";
 import { isUuid } from "../common/ids/uuid";
 import type { Logger } from "../common/log/logger";
+import { checkBlobId } from "./blob-id";
 import type { DirectorySyncs } from "./directory-syncs";
 import { codeOf, type Disk } from "./disk";
 
@@ -40,10 +40,9 @@ export class Shards {
     return `${this.#root}/${blobId.slice(0, shardDigits)}`;
   }
 
-  /** INVALID_ARGUMENT for what is no id: no other text may become a path. */
+  /** INVALID_ARGUMENT for what is no id. */
   pathOf(blobId: string): string {
-    if (!isUuid(blobId)) throw new CairnError("INVALID_ARGUMENT", { message: `"${blobId}" is no blob id.` });
-    return `${this.folderOf(blobId)}/${blobId}`;
+    return `${this.folderOf(checkBlobId(blobId))}/${blobId}`;
   }
 
   /** A name that no other write has. It lies in the blob's folder, as a rename between folders locks them all. */

@@ -1,3 +1,4 @@
+import Sqlite from "better-sqlite3";
 import { type Disk, DiskError, type DiskLock } from "./disk";
 
 type FileNode = { kind: "file"; data: Buffer; durable: Buffer; modifiedAtMs: number };
@@ -31,6 +32,8 @@ export class SimulatedDisk implements Disk {
   fault: (call: SimulatedCall) => void | Promise<void> = () => {};
   cutPowerAt = Number.POSITIVE_INFINITY;
   forgets: Forgets = {};
+  /** Databases survive every power cut whole; else only by chance. */
+  keepsDatabases = false;
   /** Changing calls so far. */
   changes = 0;
   capacityBytes: number;
@@ -38,6 +41,7 @@ export class SimulatedDisk implements Disk {
   readonly #root: FolderNode = newFolder();
   readonly #descriptors = new Map<number, Descriptor>();
   readonly #locks = new Set<string>();
+  readonly #databases = new Map<string, { open: Sqlite.Database | undefined; saved: Buffer | undefined }>();
   #nextFd = 3;
   #epoch = 0;
 
@@ -57,6 +61,13 @@ export class SimulatedDisk implements Disk {
     this.cutPowerAt = Number.POSITIVE_INFINITY;
     this.#descriptors.clear();
     this.#locks.clear();
+    for (const [path, { open, saved }] of this.#databases) {
+      const survives = this.keepsDatabases || (random !== undefined && random() < 0.5);
+      this.#databases.set(path, {
+        open: undefined,
+        saved: survives ? (open?.serialize() ?? saved) : undefined,
+      });
+    }
     forget(this.#root, random);
   }
 
@@ -188,6 +199,21 @@ export class SimulatedDisk implements Disk {
     if (this.#locks.has(path)) throw new DiskError("ELOCKED", path, process.pid);
     this.#locks.add(path);
     return { release: () => void this.#locks.delete(path) };
+  }
+
+  /** In memory, and kept by a clean close; at a crash thrown away or, by chance, kept as it was. */
+  cacheDatabase(path: string | undefined): Sqlite.Database {
+    const saved = path === undefined ? undefined : this.#databases.get(path)?.saved;
+    const database = new Sqlite(saved ?? ":memory:");
+    if (path === undefined) return database;
+    const epoch = this.#epoch;
+    this.#databases.set(path, { open: database, saved });
+    const close = database.close.bind(database);
+    database.close = () => {
+      if (epoch === this.#epoch) this.#databases.set(path, { open: undefined, saved: database.serialize() });
+      return close();
+    };
+    return database;
   }
 
   async #begin(name: string, path: string, isChange: boolean): Promise<void> {

@@ -4,7 +4,7 @@ import type { Logger } from "../common/log/logger";
 import type { Clock } from "../common/time/clock";
 import { codeOf, type Disk, isFatalToWrites, isOutOfSpace, isUnreadable } from "./disk";
 import type { DiskGate } from "./disk-gate";
-import type { BlobReading, BlobSummary, ByteRange, Engine, StoredBlob } from "./engine";
+import type { BlobReading, BlobSummary, ByteRange, Cancellation, Engine, StoredBlob } from "./engine";
 import { allowDelete, equal, follow, type HistoryPosition } from "./history";
 import type { SpaceLedger } from "./space-ledger";
 import type { Standing, VolumeStanding } from "./standing";
@@ -108,7 +108,7 @@ export class Volume {
     if (reservation === undefined) throw standing.fullError();
     return new VolumeWrite({
       volumeId: this.id,
-      writer: engine.begin(blobId),
+      writer: engine.begin(blobId, sizeBytes),
       sizeBytes,
       reservation,
       standing,
@@ -116,20 +116,20 @@ export class Volume {
     });
   }
 
-  async read(blobId: string, range: ByteRange, signal: AbortSignal): Promise<BlobReading> {
+  async read(blobId: string, range: ByteRange, call: Cancellation): Promise<BlobReading> {
     this.#parts.standing.checkReads();
     try {
-      const { sizeBytes, chunks } = await this.#parts.engine.read(blobId, range, signal);
-      return { sizeBytes, chunks: this.#translated(blobId, chunks) };
+      const { sizeBytes, chunks } = await this.#parts.engine.read(blobId, range, call);
+      return { sizeBytes, chunks: "length" in chunks ? chunks : this.#translated(blobId, chunks) };
     } catch (error) {
       throw this.#translateRead(blobId, error);
     }
   }
 
-  async verify(blobId: string, signal: AbortSignal): Promise<BlobSummary> {
+  async verify(blobId: string, call: Cancellation): Promise<BlobSummary> {
     this.#parts.standing.checkReads();
     try {
-      return await this.#parts.engine.verify(blobId, signal);
+      return await this.#parts.engine.verify(blobId, call);
     } catch (error) {
       throw this.#translateRead(blobId, error);
     }
@@ -243,7 +243,11 @@ export class Volume {
   async #translateChange(error: unknown): Promise<unknown> {
     const { standing } = this.#parts;
     if (error instanceof CairnError) return error;
-    if (isFatalToWrites(error)) return standing.fencedError(error);
+    if (isFatalToWrites(error)) {
+      // The gate has seen it already, unless it came from the index.
+      this.#fence(`a write failed: ${codeOf(error)}`);
+      return standing.fencedError(error);
+    }
     if (isOutOfSpace(error)) return standing.fullError(error);
     if (codeOf(error) === "ENOENT") await this.refreshSpace().catch(() => {});
     return standing.isFenced ? standing.fencedError(error) : error;

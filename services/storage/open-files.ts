@@ -1,21 +1,22 @@
 import type { Disk } from "./disk";
 
-/** A blob's file, open for reading. */
-export type OpenBlob = {
-  readonly blobId: string;
+/** A file, open for reading. */
+export type OpenFile = {
+  /** A blob's id, or a segment's number. */
+  readonly name: string;
   readonly fd: number;
   /** What a reader learned of the file and the next one need not read again. */
   layout: unknown;
 };
 
-type Entry = { readonly opening: Promise<OpenBlob>; readers: number; dropped: boolean };
+type Entry = { readonly opening: Promise<OpenFile>; readers: number; dropped: boolean };
 
 /**
  * Keeps the files that were read last open, at most `limit` that nobody reads: a small read is then one call to the
- * disk instead of three. Files are immutable, so an open one stays right until its blob is deleted or replaced; who
- * reads it then goes on with the old bytes to the end.
+ * disk instead of three. What was written does not change, so an open file stays right until it is removed or replaced;
+ * who reads it then goes on with the old bytes to the end.
  */
-export class OpenBlobs {
+export class OpenFiles {
   readonly #disk: Disk;
   readonly #limit: number;
   readonly #entries = new Map<string, Entry>();
@@ -26,12 +27,12 @@ export class OpenBlobs {
   }
 
   /** Opens the file, or gives the open one. Each success needs one `release()`. Throws what the disk throws. */
-  async acquire(blobId: string, path: string): Promise<{ blob: OpenBlob; release: () => void }> {
-    let entry = this.#entries.get(blobId);
-    if (entry === undefined) entry = this.#open(blobId, path);
+  async acquire(name: string, path: string): Promise<{ file: OpenFile; release: () => void }> {
+    let entry = this.#entries.get(name);
+    if (entry === undefined) entry = this.#open(name, path);
     else {
-      this.#entries.delete(blobId);
-      this.#entries.set(blobId, entry);
+      this.#entries.delete(name);
+      this.#entries.set(name, entry);
     }
     const mine = entry;
     mine.readers += 1;
@@ -44,47 +45,45 @@ export class OpenBlobs {
       else this.#evict();
     };
     try {
-      return { blob: await mine.opening, release };
+      return { file: await mine.opening, release };
     } catch (error) {
-      if (this.#entries.get(blobId) === mine) this.#entries.delete(blobId);
+      if (this.#entries.get(name) === mine) this.#entries.delete(name);
       throw error;
     }
   }
 
   /** Forgets the file: the next reader opens what then has the name. */
-  drop(blobId: string): void {
-    const entry = this.#entries.get(blobId);
+  drop(name: string): void {
+    const entry = this.#entries.get(name);
     if (entry === undefined) return;
-    this.#entries.delete(blobId);
+    this.#entries.delete(name);
     entry.dropped = true;
     this.#closeIfIdle(entry);
   }
 
   /** Closes all files, each when its last reader is done. */
   close(): void {
-    for (const blobId of [...this.#entries.keys()]) this.drop(blobId);
+    for (const name of [...this.#entries.keys()]) this.drop(name);
   }
 
-  #open(blobId: string, path: string): Entry {
-    const opening = this.#disk
-      .open(path, "cache")
-      .then((fd): OpenBlob => ({ blobId, fd, layout: undefined }));
+  #open(name: string, path: string): Entry {
+    const opening = this.#disk.open(path, "cache").then((fd): OpenFile => ({ name, fd, layout: undefined }));
     const entry = { opening, readers: 0, dropped: false };
-    this.#entries.set(blobId, entry);
+    this.#entries.set(name, entry);
     return entry;
   }
 
   #evict(): void {
-    for (const [blobId, entry] of this.#entries) {
+    for (const [name, entry] of this.#entries) {
       if (this.#entries.size <= this.#limit) return;
-      if (entry.readers === 0) this.drop(blobId);
+      if (entry.readers === 0) this.drop(name);
     }
   }
 
   #closeIfIdle(entry: Entry): void {
     if (entry.readers > 0) return;
     entry.opening.then(
-      (blob) => this.#disk.close(blob.fd).catch(() => {}),
+      (file) => this.#disk.close(file.fd).catch(() => {}),
       () => {},
     );
   }
