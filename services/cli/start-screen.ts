@@ -26,7 +26,9 @@ export function startScreen(facts: {
       ? []
       : [`  Keep it: it is shown this once. \`${facts.newKeyCommand}\` makes another.`]),
     "",
-    "  Make a bucket, upload a file, download it:",
+    facts.adminKey === undefined
+      ? "  Make a bucket, upload a file, download it (first: export API_KEY=s3_key_…):"
+      : "  Make a bucket, upload a file, download it:",
     `    curl -X PUT ${facts.url}/photos ${authorization}`,
     `    curl -T README.md ${facts.url}/photos/README.md ${authorization}`,
     `    curl ${facts.url}/photos/README.md ${authorization}`,
