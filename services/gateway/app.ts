@@ -37,6 +37,9 @@ export function createApp(options: AppOptions): Express {
   const ready = (exchange: Exchange) =>
     exchange.req.headers.authorization === undefined ? health.ready : health.readyForAdmins;
 
+  // Requests that a client sends without waiting for answers take effect in their order (RFC 9112 section 9.3.2):
+  // node:http would run them all at once.
+  app.use((req, _res, next) => exchanges.whenAnswered(req.socket, next));
   app.use((req, res, next) => {
     const exchange = exchanges.begin(req, res);
     try {

@@ -59,10 +59,17 @@ export class Exchanges {
     return true;
   }
 
-  /** Calls back when the answer that is being made on a connection has been written; at once when there is none. */
+  /**
+   * Calls back when the answers that are being made on a connection have been written; at once when there are none.
+   * Those who wait are called in their order, each behind the answer that the one before it made.
+   */
   whenAnswered(socket: Duplex, done: () => void): void {
     const res = this.#bySocket.get(socket)?.res;
     if (res === undefined || res.writableFinished || res.destroyed) done();
-    else res.once("finish", done);
+    else {
+      // As many wait as the client sent requests ahead; that is no leak.
+      res.setMaxListeners(0);
+      res.once("finish", () => this.whenAnswered(socket, done));
+    }
   }
 }
