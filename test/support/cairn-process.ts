@@ -67,6 +67,6 @@ export async function serveCairn(
   args: readonly string[] = [],
 ): Promise<EmbeddedProcess> {
   const started = startCairn(["serve", "--data", data, "--port", "0", ...args], { RATE_LIMIT: "0", ...env });
-  const [, url = ""] = await started.line(/Address\s+(http:\S+)/);
+  const [, url = ""] = await started.line(/Address\s+(http:\S+)/, 45_000);
   return { ...started, url };
 }

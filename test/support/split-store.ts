@@ -63,7 +63,8 @@ export async function startSplitStore(options: {
       DB_PATH: join(options.folder, `${role}.db`),
     });
     running.set(service, started);
-    await started.line(/service listens/);
+    // Eight processes start at once, on two cores.
+    await started.line(/service listens/, 60_000);
   };
   await Promise.all(splitServices.map(start));
   return {
