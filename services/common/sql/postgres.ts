@@ -11,6 +11,8 @@ const numeric = 1700;
 
 /**
  * PostgreSQL with a pool; every session commits synchronously (P4) and sees its service's schema alone.
+ * Statements are planned for their values each time: a plan that was made while the tables were small is kept by the
+ * session, and stays what it is when they are large.
  * A server that is away answers within 2 s as DATABASE_UNAVAILABLE, and is found again by itself.
  */
 export function openPostgres<Tables>(
@@ -24,7 +26,9 @@ export function openPostgres<Tables>(
     keepAlive: true,
     pipeline: true,
     application_name: `cairn-${config.schema}`,
-    options: `-c search_path=${config.schema} -c synchronous_commit=on -c default_transaction_isolation=read\\ committed`,
+    options:
+      `-c search_path=${config.schema} -c synchronous_commit=on -c default_transaction_isolation=read\\ committed ` +
+      "-c plan_cache_mode=force_custom_plan",
     types: {
       getTypeParser: ((oid: number, format: "text" | "binary") =>
         oid === int8 || oid === numeric

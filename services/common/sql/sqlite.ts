@@ -43,10 +43,7 @@ export function openSqlite<Tables>(path: string, synchronous: "FULL" | "OFF" = "
   };
 }
 
-function connect<Tables>(
-  file: string,
-  mode: "FULL" | "OFF" | "readonly",
-): { db: Kysely<Tables>; run: Run } {
+function connect<Tables>(file: string, mode: "FULL" | "OFF" | "readonly"): { db: Kysely<Tables>; run: Run } {
   const connection = new SqliteFile(file, { readonly: mode === "readonly" });
   connection.pragma("busy_timeout = 5000");
   if (mode !== "readonly") {

@@ -96,7 +96,8 @@ const outcomeById = statement<{ id: string }>()((db, mark) =>
   db.selectFrom("outcomes").selectAll().where("command_id", "=", mark("id")),
 );
 const outcomesByIds = statement<{ ids: readonly string[] }>()<OutcomeRow>((db, mark) => ({
-  compile: () => sql<OutcomeRow>`select command_id, outcome from outcomes
+  compile: () =>
+    sql<OutcomeRow>`select command_id, outcome from outcomes
     where command_id = any(${mark("ids")}::text[])`.compile(db),
 }));
 

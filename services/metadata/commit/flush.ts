@@ -42,7 +42,8 @@ const insertOutcome = statement<OutcomeRow>()((db, mark) =>
   db.insertInto("outcomes").values({ command_id: mark("command_id"), outcome: mark("outcome") }),
 );
 const insertOutcomes = statement<{ ids: string[]; outcomes: Uint8Array[] }>()((db, mark) => ({
-  compile: () => sql`insert into outcomes (command_id, outcome)
+  compile: () =>
+    sql`insert into outcomes (command_id, outcome)
     select * from unnest(${mark("ids")}::text[], ${mark("outcomes")}::bytea[])`.compile(db),
 }));
 const insertChange = statement<ChangeRow>()((db, mark) =>
@@ -58,11 +59,12 @@ const insertChange = statement<ChangeRow>()((db, mark) =>
 );
 type ChangeLists = { [K in keyof ChangeRow]: ChangeRow[K][] };
 const insertChanges = statement<ChangeLists>()((db, mark) => ({
-  compile: () => sql`insert into changes (number, command_id, bucket_id, key, version_id, kind, at_ms)
+  compile: () =>
+    sql`insert into changes (number, command_id, bucket_id, key, version_id, kind, at_ms)
     select * from unnest(${mark("number")}::bigint[], ${mark("command_id")}::text[], ${mark("bucket_id")}::text[],
       ${mark("key")}::text[], ${mark("version_id")}::text[], ${mark("kind")}::text[], ${mark("at_ms")}::bigint[])`.compile(
-    db,
-  ),
+      db,
+    ),
 }));
 
 /** Writes what gathered in the batch: its outcomes (P3), log lines, the hour's mark (P7) and usage sums (P4). */

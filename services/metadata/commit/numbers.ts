@@ -25,11 +25,13 @@ const setCounter = statement<{ value: number }>()((db, mark) =>
 );
 
 const holdHorizon = statement<Record<never, never>>()((db) => ({
-  compile: () => sql`select pg_advisory_xact_lock_shared(${sql.lit(lockBase.toString())}::bigint +
+  compile: () =>
+    sql`select pg_advisory_xact_lock_shared(${sql.lit(lockBase.toString())}::bigint +
     (select case when is_called then last_value else 0 end from numbers))`.compile(db),
 }));
 const nextNumbers = statement<{ count: number }>()<{ number: number }>((db, mark) => ({
-  compile: () => sql<{ number: number }>`
+  compile: () =>
+    sql<{ number: number }>`
     select nextval('numbers') as number from generate_series(1, ${mark("count")}::int)`.compile(db),
 }));
 

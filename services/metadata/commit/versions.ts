@@ -213,8 +213,7 @@ export function releaseRemoved(batch: Batch, bucketId: string, removed: KnownVer
 
 function removeRow(batch: Batch, name: Name, version: KnownVersion, removedAtMs: number): void {
   const { sequence } = version;
-  if (batch.config.historyWindowMs > 0)
-    batch.write(keepAsHistory(batch, { ...name, sequence, removedAtMs }));
+  if (batch.config.historyWindowMs > 0) batch.write(keepAsHistory(batch, { ...name, sequence, removedAtMs }));
   else batch.write(deleteRow(batch, { ...name, sequence }));
   countVersion(batch, name.bucketId, version, -1);
 }

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { afterPrefix, commonPrefixOf, compareKeys } from "../store/key-order";
 import { type Marks, type Runner, statement } from "../store/statement";
-import type { VersionRow } from "../store/tables";
+import { folderItems, type Listed } from "./list-folders";
 
 export type ListPage = {
   readonly bucketId: string;
@@ -10,11 +10,6 @@ export type ListPage = {
   readonly after: string;
   readonly limit: number;
 };
-
-type Listed = Pick<
-  VersionRow,
-  "key" | "version_id" | "created_at_ms" | "delete_marker" | "size_bytes" | "etag"
->;
 
 export type Listing = {
   readonly versions: Listed[];
@@ -56,9 +51,36 @@ const fewRows = 2;
 
 /**
  * One page of current versions in the order of the keys' UTF-8 bytes. The price follows what is returned: one seek a
- * common prefix, one walk for the keys between them.
+ * common prefix, one walk for the keys between them; on PostgreSQL all of them in one round trip.
  */
 export async function listVersions(runner: Runner, page: ListPage): Promise<Listing> {
+  if (page.limit === 0 || [page.prefix, page.after].some((text) => text.includes("\0")))
+    return { versions: [], commonPrefixes: [], more: false, nextAfter: "" };
+  // No key holds NUL.
+  if (page.delimiter.includes("\0")) return walkPage(runner, { ...page, delimiter: "" });
+  if (runner.kind === "sqlite" || page.delimiter === "") return walkPage(runner, page);
+  const cursor = startOf(page);
+  if (cursor === undefined) return { versions: [], commonPrefixes: [], more: false, nextAfter: "" };
+  const items = await folderItems(runner, {
+    ...page,
+    // The least string above another, where none holds NUL.
+    from: cursor.inclusive ? cursor.from : `${cursor.from}\u0001`,
+    to: (page.prefix === "" ? undefined : afterPrefix(page.prefix)) ?? null,
+    limit: page.limit + 1,
+  });
+  if (items === undefined) return walkPage(runner, page);
+  const shown = items.slice(0, page.limit);
+  const last = shown.at(-1);
+  const more = items.length > page.limit;
+  return {
+    versions: shown.filter((item) => item.common === null),
+    commonPrefixes: shown.flatMap((item) => item.common ?? []),
+    more,
+    nextAfter: more && last !== undefined ? (last.common ?? last.key) : "",
+  };
+}
+
+async function walkPage(runner: Runner, page: ListPage): Promise<Listing> {
   const versions: Listed[] = [];
   const commonPrefixes: string[] = [];
   let nextAfter = "";
@@ -66,8 +88,6 @@ export async function listVersions(runner: Runner, page: ListPage): Promise<List
   const end = page.prefix === "" ? undefined : afterPrefix(page.prefix);
   let chunk = page.delimiter === "" ? page.limit + 1 : fewRows;
   const returned = () => versions.length + commonPrefixes.length;
-  if (page.limit === 0 || [page.prefix, page.after].some((text) => text.includes("\0")))
-    return { versions, commonPrefixes, more: false, nextAfter };
   while (cursor !== undefined) {
     const limit = Math.min(chunk, page.limit + 1 - returned());
     const rows: Listed[] = await seek(runner, page.bucketId, cursor, end, limit);
