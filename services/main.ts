@@ -6,7 +6,7 @@ import { serve } from "./cli/serve";
 import { runService } from "./cli/service";
 import { split } from "./cli/split";
 import { ConfigError, readSettings, type Settings } from "./common/config/options";
-import { CairnError } from "./common/errors/cairn-error";
+import { CairnError, hasReason } from "./common/errors/cairn-error";
 import { FolderHeldError } from "./common/lifecycle/folder-lock";
 import { NewerSchemaError } from "./common/sql/migrate";
 import { type Role, roles } from "./compose";
@@ -56,5 +56,7 @@ program.parseAsync().catch((error: unknown) => {
     error instanceof Error ? (expected ? error.message : (error.stack ?? error.message)) : String(error);
   const hint = error instanceof CairnError && error.hint !== "" ? `\n${error.hint}` : "";
   process.stderr.write(`cairn: ${text}${hint}\n`);
-  process.exit(error instanceof ConfigError ? 2 : 1);
+  // A value that only a service can judge, such as ADMIN_API_KEY, is a wrong value all the same.
+  const wrongValue = error instanceof ConfigError || hasReason(error, "INVALID_ARGUMENT");
+  process.exit(wrongValue ? 2 : 1);
 });
