@@ -1,7 +1,7 @@
 /** One subject's count in one minute, as ReportRates carries it. */
 export type RateCount = { readonly subject: string; readonly window: bigint; readonly requests: number };
 
-type Count = { own: number; reported: number; elsewhere: number };
+type Count = { own: number; reported: number; elsewhere: number; toAsk: boolean };
 
 const minuteMs = 60_000;
 const maxSubjects = 100_000;
@@ -21,7 +21,7 @@ export class RateWindows {
     this.#roll(nowMs);
     let count = this.#counts.get(subject);
     if (count === undefined) {
-      count = { own: 0, reported: 0, elsewhere: 0 };
+      count = { own: 0, reported: 0, elsewhere: 0, toAsk: false };
       if (this.#counts.size >= maxSubjects) {
         const oldest = this.#counts.keys().next().value;
         if (oldest !== undefined) this.#counts.delete(oldest);
@@ -32,13 +32,19 @@ export class RateWindows {
     return count.own + count.elsewhere;
   }
 
-  /** What was counted since the last report. It counts as reported even if the report is lost: sums are approximate. */
+  /**
+   * What was counted since the last report. It counts as reported even if the report is lost: sums are approximate.
+   * Each subject is in one more report, with nothing new: what other gateways counted in the same second reaches
+   * this one too, although its own callers pause.
+   */
   takeReport(nowMs: number): RateCount[] {
     this.#roll(nowMs);
     const report: RateCount[] = [];
     for (const [subject, count] of this.#counts) {
-      if (count.own === count.reported) continue;
-      report.push({ subject, window: BigInt(this.#window), requests: count.own - count.reported });
+      const requests = count.own - count.reported;
+      if (requests === 0 && !count.toAsk) continue;
+      report.push({ subject, window: BigInt(this.#window), requests });
+      count.toAsk = requests > 0;
       count.reported = count.own;
       if (report.length === maxReported) break;
     }
