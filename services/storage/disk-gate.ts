@@ -26,6 +26,12 @@ type Waiting = {
   readonly reject: (error: unknown) => void;
 };
 
+type Running = {
+  readonly startMs: number;
+  /** Tells a reader that its volume is suspended. */
+  readonly giveUp: (() => void) | undefined;
+};
+
 /**
  * Every call to one volume's disk passes here. It limits how many run at once, knows how long each has run, and tells
  * the volume's standing what their outcomes mean (P9):
@@ -35,9 +41,9 @@ type Waiting = {
  */
 export class DiskGate {
   readonly #options: DiskGateOptions;
-  readonly #running = new Map<number, number>();
+  /** By number, in order of their beginning. */
+  readonly #running = new Map<number, Running>();
   readonly #waiting: Waiting[] = [];
-  readonly #suspensionListeners = new Set<() => void>();
   #nextCall = 0;
   #suspensions = 0;
   /** Calls with lower numbers had begun when the volume was suspended. */
@@ -64,7 +70,7 @@ export class DiskGate {
 
   /** Lets nobody wait for reads any more: the volume closes. */
   close(): void {
-    for (const tell of [...this.#suspensionListeners]) tell();
+    for (const { giveUp } of this.#running.values()) giveUp?.();
     for (const waiting of this.#waiting.splice(0)) waiting.reject(new CairnError("SHUTTING_DOWN"));
   }
 
@@ -73,7 +79,7 @@ export class DiskGate {
     const { standing, suspendAfterMs } = this.#options;
     if (!standing.isSuspended) {
       const [oldest] = this.#running.values();
-      if (oldest !== undefined && this.#options.clock.monotonicMs() - oldest > suspendAfterMs)
+      if (oldest !== undefined && this.#options.clock.monotonicMs() - oldest.startMs > suspendAfterMs)
         this.#suspend();
       return;
     }
@@ -82,23 +88,29 @@ export class DiskGate {
     if (lateCallsAreBack && !this.#probing) void this.#probe();
   }
 
+  /** One promise a call and no other: small blobs are a matter of microseconds. */
   #start<T>(kind: CallKind, work: () => Promise<T>): Promise<T> {
     const call = this.#nextCall++;
-    this.#running.set(call, this.#options.clock.monotonicMs());
-    const outcome = this.#track(kind, call, work);
-    return kind === "read" ? this.#unlessSuspended(outcome) : outcome;
-  }
-
-  async #track<T>(kind: CallKind, call: number, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      if (kind === "change") this.#judge(error);
-      throw error;
-    } finally {
-      this.#running.delete(call);
-      this.#startWaiting();
-    }
+    const startMs = this.#options.clock.monotonicMs();
+    return new Promise<T>((resolve, reject) => {
+      const giveUp = kind === "read" ? () => reject(this.#options.standing.suspendedError()) : undefined;
+      this.#running.set(call, { startMs, giveUp });
+      const end = () => {
+        this.#running.delete(call);
+        this.#startWaiting();
+      };
+      work().then(
+        (value) => {
+          end();
+          resolve(value);
+        },
+        (error: unknown) => {
+          if (kind === "change") this.#judge(error);
+          end();
+          reject(error);
+        },
+      );
+    });
   }
 
   #startWaiting(): void {
@@ -127,7 +139,7 @@ export class DiskGate {
     this.#lateBefore = this.#nextCall;
     standing.suspend(`a call to the disk has lasted more than ${suspendAfterMs} ms`);
     this.#options.onSuspension();
-    for (const tell of [...this.#suspensionListeners]) tell();
+    for (const { giveUp } of this.#running.values()) giveUp?.();
     const stillWaiting = this.#waiting.splice(0);
     for (const waiting of stillWaiting) {
       if (waiting.kind === "read") waiting.reject(standing.suspendedError());
@@ -149,23 +161,5 @@ export class DiskGate {
     } finally {
       this.#probing = false;
     }
-  }
-
-  #unlessSuspended<T>(outcome: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const tell = () => reject(this.#options.standing.suspendedError());
-      this.#suspensionListeners.add(tell);
-      const end = () => this.#suspensionListeners.delete(tell);
-      outcome.then(
-        (value) => {
-          end();
-          resolve(value);
-        },
-        (error: unknown) => {
-          end();
-          reject(error);
-        },
-      );
-    });
   }
 }

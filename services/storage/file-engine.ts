@@ -38,7 +38,7 @@ export type FileEngineOptions = {
 };
 
 /** An engine that keeps each blob in a file of its own (docs/storage-format.md). */
-export async function openFileEngine(options: FileEngineOptions): Promise<Engine> {
+export async function openFileEngine(options: FileEngineOptions): Promise<FileEngine> {
   const { disk, root } = options;
   if ((await disk.stat(root)) === undefined && !options.readOnly) {
     await disk.mkdir(root);
@@ -50,7 +50,7 @@ export async function openFileEngine(options: FileEngineOptions): Promise<Engine
   return new FileEngine(options, shards, syncs);
 }
 
-class FileEngine implements Engine {
+export class FileEngine implements Engine {
   readonly #options: FileEngineOptions;
   readonly #disk: Disk;
   readonly #shards: Shards;
@@ -125,8 +125,13 @@ class FileEngine implements Engine {
     }
   }
 
+  /** False when it is certain that the blob is not there, with no call to the disk. */
+  mayHave(blobId: string): boolean {
+    return this.#shards.hasFolder(blobId);
+  }
+
   async has(blobId: string): Promise<boolean> {
-    if (!this.#shards.hasFolder(blobId)) return false;
+    if (!this.mayHave(blobId)) return false;
     return (await this.#disk.stat(this.#shards.pathOf(blobId))) !== undefined;
   }
 

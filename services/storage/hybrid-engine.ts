@@ -56,15 +56,18 @@ export type HybridEngineOptions = {
   readonly config: StorageConfig;
 };
 
+/** The engine of large blobs, which tells without a call to the disk when it cannot have a blob. */
+type LargeEngine = Engine & { mayHave(blobId: string): boolean };
+
 /** An engine that keeps small blobs in segments and large ones in a file each. */
 export class HybridEngine implements Engine {
   readonly #small: SegmentStore;
-  readonly #large: Engine;
+  readonly #large: LargeEngine;
   readonly #limitBytes: number;
   readonly #budget = new MemoryBudget(budgetBytes);
 
   /** Blobs longer than `limitBytes` get a file each. */
-  constructor(small: SegmentStore, large: Engine, limitBytes: number) {
+  constructor(small: SegmentStore, large: LargeEngine, limitBytes: number) {
     this.#small = small;
     this.#large = large;
     this.#limitBytes = limitBytes;
@@ -124,7 +127,14 @@ export class HybridEngine implements Engine {
     await this.#large.close();
   }
 
-  async #addSmall(blobId: string, pieces: readonly Uint8Array[], summary: BlobSummary): Promise<void> {
+  #addSmall(blobId: string, pieces: readonly Uint8Array[], summary: BlobSummary): Promise<unknown> {
+    // Nearly every write is of a blob that is nowhere, which memory and index know.
+    if (this.#small.find(blobId) === undefined && !this.#large.mayHave(blobId))
+      return this.#small.add(blobId, pieces, summary, undefined);
+    return this.#addAgain(blobId, pieces, summary);
+  }
+
+  async #addAgain(blobId: string, pieces: readonly Uint8Array[], summary: BlobSummary): Promise<void> {
     if (await this.#large.has(blobId)) {
       // As written under another limit.
       const writer = this.#large.begin(blobId);

@@ -12,7 +12,7 @@ export type HybridWriterParts = {
   /** What the content may need, taken from the budget before its first byte. */
   readonly reserveBytes: number;
   readonly budget: MemoryBudget;
-  readonly addSmall: (pieces: readonly Uint8Array[], summary: BlobSummary) => Promise<void>;
+  readonly addSmall: (pieces: readonly Uint8Array[], summary: BlobSummary) => Promise<unknown>;
   readonly beginLarge: () => BlobWriter;
 };
 
@@ -30,7 +30,7 @@ export class HybridWriter implements BlobWriter {
   }
 
   append(chunk: Uint8Array): Promise<void> | undefined {
-    if (this.#large !== undefined) return this.#large.append(chunk) as Promise<void>;
+    if (this.#large !== undefined) return this.#large.append(chunk);
     if (this.#sizeBytes + chunk.length > this.#parts.limitBytes) return this.#outgrow(chunk);
     if (!this.#reserved) {
       this.#reserved = true;

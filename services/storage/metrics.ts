@@ -72,13 +72,20 @@ export class StorageMetrics {
     const read = this.#bytes.labels({ volume, direction: "read" });
     const timed = (call: string) => {
       const histogram = this.#calls.labels({ volume, call });
-      return async <T>(work: () => Promise<T>): Promise<T> => {
+      return <T>(work: () => Promise<T>): Promise<T> => {
         const startMs = performance.now();
-        try {
-          return await work();
-        } finally {
-          histogram.observe((performance.now() - startMs) / 1000);
-        }
+        const observe = () => histogram.observe((performance.now() - startMs) / 1000);
+        return work().then(
+          (result) => {
+            observe();
+            if (typeof result === "number") read.inc(result);
+            return result;
+          },
+          (error: unknown) => {
+            observe();
+            throw error;
+          },
+        );
       };
     };
     const [write, datasync, syncDirectory, reads] = ["write", "datasync", "sync_directory", "read"].map(
@@ -108,11 +115,7 @@ export class StorageMetrics {
         await write(() => disk.write(fd, buffers, position));
         written.inc(buffers.reduce((sum, buffer) => sum + buffer.length, 0));
       },
-      read: async (fd, into, position) => {
-        const count = await reads(() => disk.read(fd, into, position));
-        read.inc(count);
-        return count;
-      },
+      read: (fd, into, position) => reads(() => disk.read(fd, into, position)),
       datasync: (fd) => datasync(() => disk.datasync(fd)),
       syncDirectory: (path) => syncDirectory(() => disk.syncDirectory(path)),
     };

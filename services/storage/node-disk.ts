@@ -113,22 +113,17 @@ function withoutFirst(buffers: readonly Uint8Array[], count: number): readonly U
   return [];
 }
 
-async function readFully(fd: number, into: Uint8Array, positionBytes: number): Promise<number> {
-  let filled = 0;
-  while (filled < into.length) {
-    const count = await readOnce(fd, into, filled, positionBytes + filled);
-    if (count === 0) break;
-    filled += count;
-    // Direct I/O ends at an unaligned length only at the end of the file, and cannot go on from there.
-    if (filled % 4_096 !== 0) break;
-  }
-  return filled;
-}
-
-function readOnce(fd: number, into: Uint8Array, offset: number, position: number): Promise<number> {
-  return new Promise((resolve, reject) =>
-    fs.read(fd, into, offset, into.length - offset, position, (error, count) =>
-      error ? reject(error) : resolve(count),
-    ),
-  );
+function readFully(fd: number, into: Uint8Array, positionBytes: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let filled = 0;
+    const readOn = () =>
+      fs.read(fd, into, filled, into.length - filled, positionBytes + filled, (error, count) => {
+        if (error) return reject(error);
+        filled += count;
+        // Direct I/O ends at an unaligned length only at the end of the file, and cannot go on from there.
+        if (count === 0 || filled === into.length || filled % 4_096 !== 0) resolve(filled);
+        else readOn();
+      });
+    readOn();
+  });
 }

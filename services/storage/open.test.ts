@@ -87,6 +87,8 @@ describe("folders of a storage node, on the real disk", () => {
     const node = await openNode(nodeDisk, { folders: [`${base}/one`] });
     await put(node.client, newId(), contentOf(10));
     await rm(`${base}/one`, { recursive: true });
+    // Looked at once a second, and when somebody asks.
+    expect((await node.health()).every((health) => health.ok)).toBe(false);
     await expect(put(node.client, newId(), contentOf(10))).rejects.toMatchObject({ reason: "VOLUME_FENCED" });
     expect((await node.client.getNode({}, newCall())).volumes[0]?.stateDetail).toMatch(/vanished/);
     await node.close();

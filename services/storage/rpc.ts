@@ -10,9 +10,10 @@ import {
   type WriteBlobRequest,
 } from "../../gen/cairn/storage/v1/storage_pb";
 import { CairnError } from "../common/errors/cairn-error";
-import { type Call, endReason } from "../common/rpc/call";
+import type { Call } from "../common/rpc/call";
 import type { ServiceImpl } from "../common/rpc/service";
 import type { HistoryPosition } from "./history";
+import { MessagesUntilEnd } from "./messages-until-end";
 import type { StorageNode } from "./storage-node";
 import type { VolumeStatus } from "./volume";
 
@@ -61,8 +62,8 @@ export function storageRpc(node: StorageNode): ServiceImpl<typeof StorageService
 }
 
 async function writeBlob(node: StorageNode, requests: AsyncIterable<WriteBlobRequest>, call: Call) {
-  const next = nextUntilEnd(requests, call.signal);
-  const first = await next();
+  const messages = new MessagesUntilEnd(requests, call);
+  const first = await messages.next();
   if (first?.part.case !== "header") throw new CairnError("INVALID_STREAM");
   const { blobId, volumeId, sizeBytes } = first.part.value;
   const write = await node.beginWrite(
@@ -72,12 +73,13 @@ async function writeBlob(node: StorageNode, requests: AsyncIterable<WriteBlobReq
   );
   try {
     while (true) {
-      const message = await next();
+      const message = await messages.next();
       // A stream that ends without finish was cut off, whatever came.
       if (message === undefined)
         throw new CairnError("INVALID_STREAM", { message: "The stream ended before its finish." });
       if (message.part.case === "chunk") {
-        await write.append(message.part.value);
+        const taken = write.append(message.part.value);
+        if (taken !== undefined) await taken;
       } else if (message.part.case === "finish") {
         const { sizeBytes: finalBytes, crc32c } = message.part.value;
         await write.finish({ sizeBytes: Number(finalBytes), crc32c });
@@ -98,33 +100,14 @@ async function* readBlob(
   const { sizeBytes, chunks } = await node.volume(request.volumeId).read(request.blobId, range, call);
   yield { part: { case: "header", value: { sizeBytes: BigInt(sizeBytes) } } };
   let sentBytes = 0;
-  for await (const chunk of chunks) {
-    yield { part: { case: "chunk", value: chunk } };
+  const pass = (chunk: Uint8Array) => {
     sentBytes += chunk.length;
-  }
+    return { part: { case: "chunk", value: chunk } } as const;
+  };
+  // A small blob is in memory already: no promise for it.
+  if ("length" in chunks) for (const chunk of chunks) yield pass(chunk);
+  else for await (const chunk of chunks) yield pass(chunk);
   yield { part: { case: "trailer", value: { sentBytes: BigInt(sentBytes) } } };
-}
-
-/** The next message, undefined at the end of the stream; rejects at once when the call ends (I8). */
-function nextUntilEnd<T>(source: AsyncIterable<T>, signal: AbortSignal): () => Promise<T | undefined> {
-  const iterator = source[Symbol.asyncIterator]();
-  return () =>
-    new Promise((resolve, reject) => {
-      const end = () => reject(endReason(signal));
-      if (signal.aborted) return end();
-      signal.addEventListener("abort", end, { once: true });
-      const release = () => signal.removeEventListener("abort", end);
-      iterator.next().then(
-        (next) => {
-          release();
-          resolve(next.done ? undefined : next.value);
-        },
-        (error: unknown) => {
-          release();
-          reject(error);
-        },
-      );
-    });
 }
 
 function fromStatus(status: VolumeStatus): MessageInitShape<typeof VolumeStatusSchema> {

@@ -71,6 +71,8 @@ export class SegmentIndex {
   /** Throws what SQLite throws when the database is damaged or of another format: then it is to be made anew. */
   constructor(database: Sqlite.Database) {
     this.#database = database;
+    // The volume is this process's alone, so that no look-up need ask the kernel for a lock.
+    database.pragma("locking_mode = EXCLUSIVE");
     database.pragma("journal_mode = WAL");
     database.pragma("synchronous = NORMAL");
     const found = database.pragma("user_version", { simple: true });

@@ -17,7 +17,7 @@ async function newDisk(): Promise<SimulatedDisk> {
   return disk;
 }
 
-function write(store: SegmentStore, blobId: string, content: Buffer): Promise<void> {
+function write(store: SegmentStore, blobId: string, content: Buffer): Promise<unknown> {
   return store.turns.run(blobId, () => store.add(blobId, [content], summaryOf(content)));
 }
 

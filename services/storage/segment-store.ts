@@ -97,11 +97,15 @@ export class SegmentStore {
     return this.#index.find(blobId);
   }
 
-  /** Writes a blob that is not there. To be called in the blob's turn. */
-  async add(blobId: string, pieces: readonly Uint8Array[], summary: BlobSummary): Promise<void> {
-    const previous = this.#index.find(blobId);
+  /** Writes a blob, which is not there or damaged, `previous` being where it lies. To be called in the blob's turn. */
+  add(
+    blobId: string,
+    pieces: readonly Uint8Array[],
+    { sizeBytes, crc32c }: BlobSummary,
+    previous = this.#index.find(blobId),
+  ): Promise<unknown> {
     const writtenAtMs = this.#clock.nowMs();
-    await this.#writer.append({ kind: "blob", blobId, ...summary, writtenAtMs, pieces, previous });
+    return this.#writer.append({ kind: "blob", blobId, sizeBytes, crc32c, writtenAtMs, pieces, previous });
   }
 
   /** False: not there, or damaged, so that it is to be written. True: there, equal and sound. BLOB_EXISTS: other content. */

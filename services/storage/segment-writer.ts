@@ -1,4 +1,4 @@
-import { type Disk, DiskError } from "./disk";
+import type { Disk } from "./disk";
 import type { SegmentFiles } from "./segment-files";
 import {
   encodeRecordHeader,
@@ -22,7 +22,8 @@ export type NewRecord = {
   readonly previous: Location | undefined;
 };
 
-type Waiting = NewRecord & {
+type Waiting = {
+  readonly record: NewRecord;
   readonly resolve: (location: Location) => void;
   readonly reject: (error: unknown) => void;
 };
@@ -74,7 +75,7 @@ export class SegmentWriter {
   /** Resolves when the record is on the medium and in the index. Throws what the disk threw: then it may be either. */
   append(record: NewRecord): Promise<Location> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...record, resolve, reject });
+      this.#waiting.push({ record, resolve, reject });
       this.#running ??= this.#run();
     });
   }
@@ -90,10 +91,10 @@ export class SegmentWriter {
       const batch = this.#takeBatch();
       try {
         const locations = await this.#write(batch);
-        for (const [index, record] of batch.entries()) record.resolve(locations[index] as Location);
+        for (const [index, { resolve }] of batch.entries()) resolve(locations[index] as Location);
       } catch (error) {
         this.#seal();
-        for (const record of batch) record.reject(error);
+        for (const { reject } of batch) reject(error);
       }
     }
     this.#running = undefined;
@@ -102,7 +103,7 @@ export class SegmentWriter {
   #takeBatch(): Waiting[] {
     let bytes = 0;
     let count = 0;
-    for (const record of this.#waiting) {
+    for (const { record } of this.#waiting) {
       bytes += recordHeaderBytes + record.sizeBytes;
       if (bytes > batchBytes) break;
       count += 1;
@@ -116,7 +117,7 @@ export class SegmentWriter {
     const indexed: IndexedRecord[] = [];
     const startBytes = state.throughBytes;
     let filled = 0;
-    for (const record of records) {
+    for (const { record } of records) {
       let end = filled + recordHeaderBytes;
       for (const piece of record.pieces) {
         this.#batch.set(piece, end);
@@ -129,13 +130,7 @@ export class SegmentWriter {
       indexed.push({ kind, blobId, location, previous });
       filled = end;
     }
-    const path = this.#files.pathOf(state.segment);
-    // A file whose folder has vanished takes writes all the same: none of them is acknowledged.
-    const [stat] = await Promise.all([
-      this.#disk.stat(path),
-      this.#disk.write(fd, [this.#batch.subarray(0, filled)], startBytes),
-    ]);
-    if (stat === undefined) throw new DiskError("ENOENT", path);
+    await this.#disk.write(fd, [this.#batch.subarray(0, filled)], startBytes);
     this.#index.apply(state, startBytes + filled, indexed);
     return indexed.map(({ location }) => location);
   }

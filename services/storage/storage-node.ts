@@ -14,7 +14,7 @@ export class StorageNode {
   readonly volumes: readonly Volume[];
   readonly #clock: Clock;
   readonly #release: () => void;
-  readonly #writing = new Set<Promise<void>>();
+  readonly #writing = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
   constructor(options: {
@@ -51,17 +51,13 @@ export class StorageNode {
   }
 
   /** Counts a write as being in progress, so that closing waits for it. */
-  async whileWriting<T>(work: Promise<T>): Promise<T> {
-    const ended = work.then(
-      () => {},
-      () => {},
-    );
-    this.#writing.add(ended);
-    try {
-      return await work;
-    } finally {
-      this.#writing.delete(ended);
-    }
+  whileWriting<T>(work: Promise<T>): Promise<T> {
+    this.#writing.add(work);
+    const end = () => {
+      this.#writing.delete(work);
+    };
+    work.then(end, end);
+    return work;
   }
 
   async health(): Promise<DependencyHealth[]> {
@@ -94,7 +90,7 @@ export class StorageNode {
   async #close(): Promise<void> {
     const stop = new AbortController();
     const late = this.#clock.sleep(closeTimeoutMs, stop.signal);
-    await Promise.race([Promise.all(this.#writing), late]);
+    await Promise.race([Promise.allSettled(this.#writing), late]);
     await Promise.race([Promise.all(this.volumes.map((volume) => volume.close())), late]);
     stop.abort();
     this.#release();

@@ -18,6 +18,7 @@ type VolumeWriteParts = {
 export class VolumeWrite {
   readonly #parts: VolumeWriteParts;
   #receivedBytes = 0;
+  #finished = false;
 
   constructor(parts: VolumeWriteParts) {
     this.#parts = parts;
@@ -31,7 +32,8 @@ export class VolumeWrite {
     return this.#parts.volumeId;
   }
 
-  async append(chunk: Uint8Array): Promise<void> {
+  /** Undefined when the chunk was taken at once. */
+  append(chunk: Uint8Array): Promise<void> | undefined {
     const { sizeBytes, reservation, standing, writer, translate } = this.#parts;
     this.#receivedBytes += chunk.length;
     if (sizeBytes !== undefined && this.#receivedBytes > sizeBytes)
@@ -39,11 +41,9 @@ export class VolumeWrite {
         message: `More than the ${sizeBytes} bytes came that were said.`,
       });
     if (sizeBytes === undefined && !reservation.grow(chunk.length)) throw standing.fullError();
-    try {
-      await writer.append(chunk);
-    } catch (error) {
+    return writer.append(chunk)?.catch(async (error: unknown) => {
       throw await translate(error);
-    }
+    });
   }
 
   /** Resolves when the replica is synced (I1). */
@@ -58,6 +58,7 @@ export class VolumeWrite {
     } catch (error) {
       throw await translate(error);
     }
+    this.#finished = true;
     reservation.settle(fileBytesOf(this.#receivedBytes));
     // The disk has failed another write meanwhile: nothing of it is acknowledged any more (P9).
     if (standing.isFenced) throw standing.fencedError();
@@ -65,6 +66,7 @@ export class VolumeWrite {
 
   /** Leaves nothing of an unfinished write; after finish it does nothing. Never rejects. */
   async abort(): Promise<void> {
+    if (this.#finished) return;
     await this.#parts.writer.abort();
     this.#parts.reservation.settle(0);
   }
