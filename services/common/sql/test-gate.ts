@@ -1,5 +1,8 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 
+/** The statement on the wire; settings that hold the word go on behind it. */
+const commit = Buffer.from("commit\0");
+
 /** A way to a database that a test can shut, as a server that stops or a network that breaks does. */
 export type TestGate = {
   /** The same database, through the gate. */
@@ -7,6 +10,8 @@ export type TestGate = {
   /** Breaks what is connected and refuses what comes. */
   shut(): Promise<void>;
   open(): Promise<void>;
+  /** The next COMMIT is lost with its connection: on its way there, or, once it was done, its answer. */
+  loseCommit(lost: "request" | "answer"): void;
 };
 
 /** Puts a gate, shut at first, before the server of a PostgreSQL URL. Shut it in the end. */
@@ -15,6 +20,7 @@ export async function makeTestGate(url: string): Promise<TestGate> {
   const sockets = new Set<Socket>();
   let server: Server | undefined;
   let port = 0;
+  let losing: "request" | "answer" | undefined;
   const open = async () => {
     const opened = createServer((socket) => {
       const onward = connect(Number(target.port), target.hostname);
@@ -28,8 +34,19 @@ export async function makeTestGate(url: string): Promise<TestGate> {
           sockets.delete(end);
           other.destroy();
         });
-        end.pipe(other);
       }
+      let answerLost = false;
+      onward.on("data", (data) => {
+        if (answerLost) socket.destroy();
+        else socket.write(data);
+      });
+      socket.on("data", (data) => {
+        const lost = data.includes(commit) ? losing : undefined;
+        if (lost !== undefined) losing = undefined;
+        answerLost ||= lost === "answer";
+        if (lost === "request") socket.destroy();
+        else onward.write(data);
+      });
     });
     await new Promise<void>((resolve) => opened.listen(port, "127.0.0.1", resolve));
     const address = opened.address();
@@ -51,5 +68,8 @@ export async function makeTestGate(url: string): Promise<TestGate> {
   const through = new URL(url);
   through.hostname = "127.0.0.1";
   through.port = String(port);
-  return { url: through.href, shut, open };
+  const loseCommit = (lost: "request" | "answer") => {
+    losing = lost;
+  };
+  return { url: through.href, shut, open, loseCommit };
 }
