@@ -38,10 +38,9 @@ async function isAwayAtOnce(method: string, path: string, body?: string): Promis
 /** The names of what a service misses, as its own health page has it. */
 async function dependenciesAway(service: SplitService): Promise<string[]> {
   const line = (await store?.process(service).line(/"opsPort":(\d+)/))?.[1];
-  const ready = await (await fetch(`http://127.0.0.1:${line}/health/ready`)).json();
-  return ready.dependencies
-    .filter(({ ok }: { ok: boolean }) => !ok)
-    .map(({ name }: { name: string }) => name);
+  const answer = await fetch(`http://127.0.0.1:${line}/health/ready`);
+  const ready = (await answer.json()) as { dependencies: { name: string; ok: boolean }[] };
+  return ready.dependencies.filter(({ ok }) => !ok).map(({ name }) => name);
 }
 
 const serves = () => until(async () => (await ask("GET", "/")).status === 200, 60_000);
