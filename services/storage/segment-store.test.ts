@@ -210,6 +210,29 @@ describe("replay (P8)", () => {
   });
 });
 
+describe("controls: planted bugs are caught", () => {
+  test.each([
+    ["a segment's bytes are not synced", { forgets: { dataSyncs: true }, keepsDatabases: false }],
+    ["a segment's name is not synced", { forgets: { directorySyncs: true }, keepsDatabases: false }],
+    ["the index is durable before the bytes are", { forgets: { dataSyncs: true }, keepsDatabases: true }],
+  ])("%s: an acknowledged blob is lost, never another's bytes given", async (_, bug) => {
+    const disk = await newDisk();
+    const store = await openStore(disk, "/v");
+    const [lost, after] = [newId(), newId()];
+    disk.forgets = bug.forgets;
+    await write(store, lost, contentOf(700));
+    disk.forgets = {};
+    disk.keepsDatabases = bug.keepsDatabases;
+    disk.crash();
+    const again = await openStore(disk, "/v");
+    expect(await read(again, lost)).toBe("NO_SUCH_BLOB");
+    await write(again, after, contentOf(800));
+    expect(await read(again, after)).toBe(textOf(contentOf(800)));
+    expect(again.blobs).toBe(1);
+    await again.close();
+  });
+});
+
 describe("compaction", () => {
   /** Some segments' worth of blobs, all but each fourth deleted. */
   async function mostlyDeleted(disk: SimulatedDisk) {
