@@ -66,7 +66,13 @@ export async function startSplitStore(options: {
     // Eight processes start at once, on two cores.
     await started.line(/service listens/, 60_000);
   };
-  await Promise.all(splitServices.map(start));
+  try {
+    await Promise.all(splitServices.map(start));
+  } catch (error) {
+    // Nobody gets a store to close: what did start must not be left behind, nor keep jest from ending.
+    await Promise.all([...running.values()].map((child) => child.stop("SIGKILL")));
+    throw error;
+  }
   return {
     url: `http://${at("gateway")}`,
     adminKey: splitAdminKey,
