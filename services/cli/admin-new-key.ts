@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ConfigError, type Settings } from "../common/config/options";
 import { silentLogger } from "../common/log/logger";
@@ -9,6 +9,7 @@ import { systemClock } from "../common/time/clock";
 import { defaultIdentityConfig, openIdentity } from "../identity/open";
 import { databaseOf } from "./database-config";
 import { masterKeyOf } from "./key-files";
+import { splitDatabaseUrlFile } from "./split";
 
 /**
  * `cairn admin new-key`: makes another admin key, for whoever may read the store's files, while it runs or not.
@@ -16,9 +17,10 @@ import { masterKeyOf } from "./key-files";
  */
 export async function newAdminKey(settings: Settings): Promise<string> {
   const [folder = "./data"] = settings.data.map((data) => resolve(data));
+  const { database, keyFolder } = findStore(settings, folder);
   const identity = await openIdentity({
-    database: identityDatabase(settings, folder),
-    masterKey: masterKeyOf(settings.masterKeyFile, [folder]),
+    database,
+    masterKey: masterKeyOf(settings.masterKeyFile, [keyFolder]),
     announce: () => {},
     config: defaultIdentityConfig,
     clock: systemClock,
@@ -33,19 +35,27 @@ export async function newAdminKey(settings: Settings): Promise<string> {
   }
 }
 
-/** The database that exists: this must never make an empty store and a key for it. */
-function identityDatabase(settings: Settings, folder: string): DatabaseConfig {
-  if (settings.databaseUrl !== undefined) return databaseOf("identity", settings, () => {});
-  const embedded = join(folder, "state", "identity.db");
-  const candidates =
-    settings.dbPath === undefined
-      ? [embedded, join(folder, "split", "identity.db"), "/data/identity.db"]
-      : [settings.dbPath];
-  const path = candidates.find((candidate) => existsSync(candidate));
-  if (path === undefined) {
-    throw new ConfigError(
-      `No store was found at ${candidates.join(", ")}. Say which with --data, DB_PATH or DATABASE_URL.`,
-    );
+type Store = { readonly database: DatabaseConfig; readonly keyFolder: string };
+
+/** The store that exists: this must never make an empty one and a key for it. */
+function findStore(settings: Settings, folder: string): Store {
+  if (settings.databaseUrl !== undefined) {
+    return { database: databaseOf("identity", settings, () => {}), keyFolder: folder };
   }
-  return { kind: "sqlite", path };
+  const split = join(folder, "split");
+  const splitUrl = join(split, splitDatabaseUrlFile);
+  const embedded = join(folder, "state", "identity.db");
+  const files =
+    settings.dbPath === undefined
+      ? [embedded, join(split, "identity.db"), "/data/identity.db"]
+      : [settings.dbPath];
+  const path = files.find((file) => existsSync(file));
+  if (path !== undefined) return { database: { kind: "sqlite", path }, keyFolder: folder };
+  if (existsSync(splitUrl)) {
+    const url = readFileSync(splitUrl, "utf8").trim();
+    return { database: { kind: "postgres", url, schema: "identity" }, keyFolder: split };
+  }
+  throw new ConfigError(
+    `No store was found at ${files.join(", ")}. Say which with --data, DB_PATH or DATABASE_URL.`,
+  );
 }

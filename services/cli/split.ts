@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { ConfigError, type Settings } from "../common/config/options";
@@ -11,6 +12,9 @@ import { startDevelopmentPostgres } from "./split-postgres";
 import { stopSignal } from "./stop-signals";
 
 type Child = { readonly name: string; readonly role: Role; readonly env: Record<string, string> };
+
+/** Where a split store in a folder tells its database to other commands. */
+export const splitDatabaseUrlFile = "database-url";
 
 /** A service that dies is started again after this long, so that a development store heals like a real one. */
 const restartAfterMs = 1_000;
@@ -34,6 +38,8 @@ export async function split(settings: Settings, entry: string, env: NodeJS.Proce
         : undefined;
     const databaseUrl = settings.databaseUrl ?? postgres?.url;
     if (databaseUrl === undefined) throw new ConfigError("DATABASE_URL is needed");
+    // For `cairn admin new-key` beside it; the port of a development PostgreSQL changes with each start.
+    writeFileSync(join(folder, splitDatabaseUrlFile), `${databaseUrl}\n`, { mode: 0o600 });
     const family = new Family(entry, {
       ...env,
       CAIRN_DATA: folder,

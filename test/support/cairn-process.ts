@@ -38,7 +38,7 @@ export function startCairn(
     child,
     lines,
     exited,
-    line: async (pattern, timeoutMs = 20_000) => {
+    line: async (pattern, timeoutMs = 60_000) => {
       try {
         return await until(() => {
           const found = lines.map((line) => pattern.exec(line)).find((match) => match !== null);

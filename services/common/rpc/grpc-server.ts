@@ -19,6 +19,7 @@ import {
   type sendUnaryData,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { ConfigError } from "../config/options";
 import { CairnError, toCairnError } from "../errors/cairn-error";
 import { type Call, callOver, newCall } from "./call";
 import { grpcChannelOptions } from "./grpc-options";
@@ -74,7 +75,13 @@ export function createGrpcServer(peerCheck: PeerCheck): GrpcServer {
         health.addTo(server);
         const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
         server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
-          error === null ? resolve(bound) : reject(error),
+          error === null
+            ? resolve(bound)
+            : reject(
+                new ConfigError(
+                  `${address} cannot be listened on: ${error.message}. Give another PORT or HOST.`,
+                ),
+              ),
         );
       }),
     close: (graceMs) =>

@@ -338,6 +338,15 @@ test("a peer with another secret, or none, is PEER_UNAUTHENTICATED and handled b
   await server.close(0);
 });
 
+test("a port that is taken is refused with a sentence", async () => {
+  const first = createGrpcServer(peerCheckOf(secret));
+  const second = createGrpcServer(peerCheckOf(secret));
+  const port = await first.listen("127.0.0.1", 0);
+  await expect(second.listen("127.0.0.1", port)).rejects.toThrow(/127\.0\.0\.1:\d+ cannot be listened on/);
+  await first.close(0);
+  await second.close(0);
+});
+
 test("a peer that never answers holds a unary call no longer than the limit", async () => {
   const server = createGrpcServer(peerCheckOf(secret));
   server.add(StorageService, serve({ getNode: () => new Promise(() => {}) }));
