@@ -5,7 +5,7 @@
 const services = "bucket|gateway|identity|metadata|object|storage";
 /** A service's own tests may stand on real neighbours, in process (D§11: no mocks of our own services). */
 const tests = "(\\.test\\.ts$|/testing/|/testing\\.ts$|/test-[^/]+\\.ts$|-suite\\.ts$|-under-test\\.ts$)";
-const storeSide = `^services/(?:${services})/(?:store/|migrations/|store\\.ts$|tables\\.ts$|[^/]+-store\\.ts$)`;
+const storeSide = `^services/(?:${services})/(?:store/|migrations/|store\\.ts$|tables\\.ts$)`;
 
 /** @type {import("dependency-cruiser").IConfiguration} */
 module.exports = {
