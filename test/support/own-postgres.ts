@@ -6,13 +6,15 @@ import { createInterface } from "node:readline";
 export type OwnPostgres = {
   readonly url: string;
   stop(): Promise<void>;
+  /** kill -9 of the server, as a crash. */
+  kill(): Promise<void>;
   start(): Promise<void>;
   /** Stops it and removes its files. */
   destroy(): Promise<void>;
 };
 
 /**
- * A PostgreSQL of a test's own, to be stopped and started again. Its library is an ES module, which jest cannot load
+ * A PostgreSQL of a test's own, to be stopped or killed and started again. Its library is an ES module, which jest cannot load
  * within a test: a child process holds it.
  */
 export async function startOwnPostgres(): Promise<OwnPostgres> {
@@ -33,6 +35,7 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
   return {
     url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
     stop: () => order("stop"),
+    kill: () => order("kill"),
     start: () => order("start"),
     destroy: async () => {
       const ended = once(child, "exit");

@@ -152,7 +152,7 @@ class Lane {
   }
 
   async #scratchBucket(): Promise<void> {
-    const name = `scratch-${this.name}-${this.#serial++}`;
+    const name = `scratch-${this.load.bucket}-${this.name}-${this.#serial++}`;
     const expected = new Expected();
     this.load.buckets.set(name, expected);
     const made = await this.load.client.try("PUT", `/${name}`);
