@@ -388,7 +388,7 @@ expect_body "condition: what was refused changed nothing" 200 1
 put "/$bucket/conditional" 2 -H "If-Match: $first"
 expect "condition: put If-Match that holds" 200
 put "/$bucket/never" 2 -H "If-Match: $first"
-expect "condition: put If-Match where nothing is" 412 PreconditionFailed
+expect "condition: put If-Match where nothing is" 404 NoSuchKey
 
 # ---- keys ----
 

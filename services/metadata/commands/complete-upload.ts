@@ -29,7 +29,7 @@ export const completeUpload: Handler<"completeUpload"> = {
     if (content === undefined) return refuse("INVALID_ARGUMENT", { message: "The version has no content." });
     const current = await currentVersion(batch, { bucketId, key });
     const unmet = unmetCondition(change.conditions, current);
-    if (unmet !== undefined) return refuse("PRECONDITION_FAILED", { message: unmet, resource });
+    if (unmet !== undefined) return refuse(unmet.reason, { message: unmet.message, resource });
 
     const parts = await partRows(batch, uploadId);
     const used = usedParts(parts, change.parts);

@@ -27,7 +27,8 @@ export const deleteVersion: Handler<"deleteVersion"> = {
       return refuse("INVALID_KEY_NAME", { message: "A key may not hold NUL.", resource });
     const current = await currentVersion(batch, { bucketId, key });
     const unmet = unmetCondition(change.conditions, current);
-    if (unmet !== undefined) return refuse("PRECONDITION_FAILED", { message: unmet, resource });
+    // Of a delete even the missing key is a condition that does not hold ("Conditional deletes").
+    if (unmet !== undefined) return refuse("PRECONDITION_FAILED", { message: unmet.message, resource });
     if (versionId === "" && bucket.versioning !== Versioning.UNSPECIFIED)
       return mark(batch, stamp, bucket, key, current);
     const version =

@@ -28,7 +28,7 @@ export const putVersion: Handler<"putVersion"> = {
 
     const current = await currentVersion(batch, { bucketId, key });
     const unmet = unmetCondition(change.conditions, current);
-    if (unmet !== undefined) return refuse("PRECONDITION_FAILED", { message: unmet, resource });
+    if (unmet !== undefined) return refuse(unmet.reason, { message: unmet.message, resource });
     const wrong =
       (await newBlobsRefusal(batch, newBlobs)) ??
       (await extentsRefusal(batch, extents, newBlobs, content.sizeBytes));
