@@ -16,7 +16,7 @@ export type StorageConfig = {
   readonly callsAtOnce: number;
   /** Blob files that one volume keeps open for reading. */
   readonly openFiles: number;
-  /** Blobs up to this size lie in segments, larger ones in a file each; at most 512 KiB. */
+  /** Blobs up to this size lie in segments, larger ones in a file each; at most 1 MiB. */
   readonly smallBlobBytes: number;
   /** A segment file is followed by the next at this length. */
   readonly segmentBytes: number;
@@ -33,7 +33,7 @@ export const storageDefaults = {
   damagesToFence: 16,
   callsAtOnce: 4,
   openFiles: 128,
-  smallBlobBytes: 256 * 1024,
+  smallBlobBytes: 1024 * 1024,
   segmentBytes: 256 * 1024 * 1024,
   segmentDeadShare: 0.3,
   compactionBytesPerSecond: 16 * 1024 * 1024,

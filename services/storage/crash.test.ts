@@ -4,7 +4,7 @@ import { contentOf } from "./engine-suite";
 import { get, openNode, put } from "./node-under-test";
 import { type Forgets, SimulatedDisk } from "./simulated-disk";
 
-const sizes = [0, 700, 4_096, 200_000, 2_300_000, 4_096, 300_000, 1_200_000];
+const sizes = [0, 700, 4_096, 200_000, 2_300_000, 4_096, 1_300_000, 1_200_000];
 
 /**
  * Writes under load until the power is cut at the n-th change of the disk, opens the node again and says what became

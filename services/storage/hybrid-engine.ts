@@ -15,12 +15,8 @@ import type {
 } from "./engine";
 import { openFileEngine } from "./file-engine";
 import { HybridWriter } from "./hybrid-writer";
-import { MemoryBudget } from "./memory-budget";
 import { maxRecordContentBytes } from "./segment-format";
 import { openSegmentStore, type SegmentStore } from "./segment-store";
-
-/** What content of small blobs may hold in memory at once, before and while it is written (I7). */
-const budgetBytes = 32 * 1024 * 1024;
 
 /** Opens the engine of a volume on its folder. */
 export async function openHybridEngine(options: HybridEngineOptions): Promise<HybridEngine> {
@@ -64,7 +60,6 @@ export class HybridEngine implements Engine {
   readonly #small: SegmentStore;
   readonly #large: LargeEngine;
   readonly #limitBytes: number;
-  readonly #budget = new MemoryBudget(budgetBytes);
 
   /** Blobs longer than `limitBytes` get a file each. */
   constructor(small: SegmentStore, large: LargeEngine, limitBytes: number) {
@@ -83,8 +78,6 @@ export class HybridEngine implements Engine {
     if (sizeBytes !== undefined && sizeBytes > limitBytes) return this.#beginLarge(blobId);
     return new HybridWriter({
       limitBytes,
-      reserveBytes: sizeBytes ?? limitBytes,
-      budget: this.#budget,
       addSmall: (pieces, summary) =>
         this.#small.turns.run(blobId, () => this.#addSmall(blobId, pieces, summary)),
       beginLarge: () => this.#beginLarge(blobId),

@@ -1,28 +1,24 @@
 import { crc32c } from "@node-rs/crc32";
 import { CairnError } from "../common/errors/cairn-error";
 import type { BlobSummary, BlobWriter } from "./engine";
-import type { MemoryBudget } from "./memory-budget";
 
 /** So many short chunks in a row are joined, so that a stream of single bytes costs no more memory than another. */
 const joinPieces = 64;
+const joinBytes = 65_536;
 
 export type HybridWriterParts = {
   /** Content up to this is kept whole in memory. */
   readonly limitBytes: number;
-  /** What the content may need, taken from the budget before its first byte. */
-  readonly reserveBytes: number;
-  readonly budget: MemoryBudget;
   readonly addSmall: (pieces: readonly Uint8Array[], summary: BlobSummary) => Promise<unknown>;
   readonly beginLarge: () => BlobWriter;
 };
 
-/** Gathers a blob; when it grows past the limit, it goes on as a large one. */
+/** Gathers a blob in memory, at most `limitBytes` of it (I7); when it grows past that, it goes on as a large one. */
 export class HybridWriter implements BlobWriter {
   readonly #parts: HybridWriterParts;
   #pieces: Uint8Array[] = [];
   #sizeBytes = 0;
   #crc32c = 0;
-  #reserved = false;
   #large: BlobWriter | undefined;
 
   constructor(parts: HybridWriterParts) {
@@ -32,27 +28,18 @@ export class HybridWriter implements BlobWriter {
   append(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#large !== undefined) return this.#large.append(chunk);
     if (this.#sizeBytes + chunk.length > this.#parts.limitBytes) return this.#outgrow(chunk);
-    if (!this.#reserved) {
-      this.#reserved = true;
-      const turn = this.#parts.budget.take(this.#parts.reserveBytes);
-      if (turn !== undefined) return turn.then(() => this.#gather(chunk));
-    }
     this.#gather(chunk);
     return undefined;
   }
 
   async finish(summary: BlobSummary): Promise<void> {
     if (this.#large !== undefined) return this.#large.finish(summary);
-    try {
-      this.#check(summary);
-      await this.#parts.addSmall(this.#pieces, summary);
-    } finally {
-      this.#release();
-    }
+    this.#check(summary);
+    await this.#parts.addSmall(this.#pieces, summary);
   }
 
   async abort(): Promise<void> {
-    this.#release();
+    this.#pieces = [];
     await this.#large?.abort();
   }
 
@@ -60,15 +47,18 @@ export class HybridWriter implements BlobWriter {
     this.#pieces.push(chunk);
     this.#sizeBytes += chunk.length;
     this.#crc32c = crc32c(chunk, this.#crc32c);
-    if (this.#pieces.length === joinPieces) this.#pieces = [Buffer.concat(this.#pieces)];
+    if (this.#pieces.length % joinPieces !== 0) return;
+    const last = this.#pieces.slice(-joinPieces);
+    const lastBytes = last.reduce((sum, piece) => sum + piece.length, 0);
+    if (lastBytes < joinBytes) this.#pieces.splice(-joinPieces, joinPieces, Buffer.concat(last));
   }
 
   async #outgrow(chunk: Uint8Array): Promise<void> {
     const pieces = this.#pieces;
+    this.#pieces = [];
     const large = this.#parts.beginLarge();
     this.#large = large;
     for (const piece of pieces) await large.append(piece);
-    this.#release();
     await large.append(chunk);
   }
 
@@ -81,12 +71,5 @@ export class HybridWriter implements BlobWriter {
       throw new CairnError("CHECKSUM_MISMATCH", {
         message: "The CRC-32C of the blob does not match what came.",
       });
-  }
-
-  #release(): void {
-    this.#pieces = [];
-    if (!this.#reserved) return;
-    this.#reserved = false;
-    this.#parts.budget.give(this.#parts.reserveBytes);
   }
 }

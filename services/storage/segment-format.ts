@@ -3,15 +3,16 @@ import { blockBytes } from "./block-checksums";
 
 /**
  * A segment file, version 1 (docs/storage-format.md): a header of 64 bytes, then records one behind the other. A
- * record is a header of 96 bytes and the content. Numbers are little-endian.
+ * record is a header of 128 bytes and the content. Numbers are little-endian.
  *
  * What a record says of itself is bound to its segment's random id and to its position, so that neither a record in
  * another place nor one inside a user's body is taken for one (P8).
  */
 export const segmentHeaderBytes = 64;
-export const recordHeaderBytes = 96;
+export const recordHeaderBytes = 128;
 /** A record's header has room for this many block checksums. */
-const maxBlocks = 8;
+const maxBlocks = 16;
+const checksumAt = recordHeaderBytes - 4;
 export const maxRecordContentBytes = maxBlocks * blockBytes;
 export const maxRecordBytes = recordHeaderBytes + maxRecordContentBytes;
 
@@ -88,7 +89,7 @@ export function encodeRecordHeader(
     const to = Math.min(from + blockBytes, content + record.sizeBytes);
     into.writeUInt32LE(crc32c(into.subarray(from, to), recordSeed ^ block), at + 56 + block * 4);
   }
-  into.writeUInt32LE(crc32c(into.subarray(at, at + 92), seed), at + 92);
+  into.writeUInt32LE(crc32c(into.subarray(at, at + checksumAt), seed), at + checksumAt);
 }
 
 /** The record that begins at `at` of `bytes` and at `positionBytes` of its segment; undefined when there is no sound header. */
@@ -99,7 +100,8 @@ export function decodeRecordHeader(
   positionBytes: number,
 ): RecordHeader | undefined {
   if (bytes.length < at + recordHeaderBytes) return undefined;
-  if (bytes.readUInt32LE(at + 92) !== crc32c(bytes.subarray(at, at + 92), seed)) return undefined;
+  if (bytes.readUInt32LE(at + checksumAt) !== crc32c(bytes.subarray(at, at + checksumAt), seed))
+    return undefined;
   if (recordMagic.compare(bytes, at, at + 8) !== 0 || bytes.readUInt16LE(at + 8) !== version)
     return undefined;
   if (readUint48(bytes, at + 32) !== positionBytes) return undefined;

@@ -39,8 +39,13 @@ export async function openSegmentStore(options: SegmentStoreOptions): Promise<Se
     await disk.syncDirectory(folder);
   }
   const index = await recoverSegments({ ...options, files, indexPath: `${folder}/index.db` });
-  const nextSegment = ((await files.list()).at(-1) ?? 0) + 1;
-  return new SegmentStore(options, files, index, nextSegment);
+  try {
+    const nextSegment = ((await files.list()).at(-1) ?? 0) + 1;
+    return new SegmentStore(options, files, index, nextSegment);
+  } catch (error) {
+    index.close();
+    throw error;
+  }
 }
 
 export class SegmentStore {
