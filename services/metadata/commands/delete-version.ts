@@ -2,11 +2,11 @@ import { Versioning } from "../../../gen/cairn/common/v1/common_pb";
 import type { Batch, Decision, Stamp } from "../commit/batch";
 import { unmetCondition } from "../commit/conditions";
 import type { Handler } from "../commit/handler";
+import type { KnownVersion } from "../commit/known-version";
 import { refuse } from "../commit/refusal";
 import {
   currentVersion,
   insertVersion,
-  type KnownVersion,
   releaseRemoved,
   removeVersion,
   replacedBy,

@@ -6,7 +6,7 @@ import type { Run } from "../../common/sql/database";
 import type { MetadataConfig } from "../config";
 import { type Runner, statement } from "../store/statement";
 import type { BucketRow, ChangeRow, Tables } from "../store/tables";
-import type { KnownVersion } from "./versions";
+import type { KnownVersion } from "./known-version";
 
 /** What a command got when it was decided: its place in the order of all changes, and the time. */
 export type Stamp = { readonly commandId: string; readonly number: number; readonly atMs: number };

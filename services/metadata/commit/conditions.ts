@@ -1,5 +1,5 @@
 import type { WriteConditions } from "../../../gen/cairn/common/v1/common_pb";
-import type { KnownVersion } from "./versions";
+import type { KnownVersion } from "./known-version";
 
 export type Unmet = {
   readonly reason: "PRECONDITION_FAILED" | "NO_SUCH_KEY_IN_BUCKET";

@@ -3,12 +3,7 @@ import { Versioning } from "../../../gen/cairn/common/v1/common_pb";
 import { statement } from "../store/statement";
 import type { BucketRow, VersionRow } from "../store/tables";
 import type { Batch, Stamp } from "./batch";
-
-/** What a decision needs to know of a version. */
-export type KnownVersion = Pick<
-  VersionRow,
-  "sequence" | "version_id" | "created_at_ms" | "delete_marker" | "size_bytes" | "etag" | "is_current"
->;
+import type { KnownVersion } from "./known-version";
 
 const knownColumns = [
   "sequence",
