@@ -65,7 +65,8 @@ test("each import against the direction is caught and named", () => {
     "services/gateway/direct.ts": 'import { store } from "../bucket/store"; export const direct = store;',
     "services/identity/composed.ts": 'import { open } from "../compose"; export const composed = open;',
     "services/bucket/inward.ts": 'import { rpc } from "./rpc"; export const inward = rpc;',
-    "services/bucket/store/documents.ts": 'import { buckets } from "../buckets"; export const kept = buckets;',
+    "services/bucket/store/documents.ts":
+      'import { buckets } from "../buckets"; export const kept = buckets;',
     "services/object/egg.ts": 'import { hen } from "./hen"; export const egg = () => hen;',
     "services/object/hen.ts": 'import { egg } from "./egg"; export const hen = () => egg;',
     "services/storage/lost.ts": 'import { nowhere } from "./nowhere"; export const lost = nowhere;',
