@@ -1,11 +1,16 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { sql } from "kysely";
-import type { ExtentSchema } from "../../../gen/cairn/common/v1/common_pb";
+import {
+  ChecksumsSchema,
+  ContentHeadersSchema,
+  type ExtentSchema,
+} from "../../../gen/cairn/common/v1/common_pb";
 import {
   CopyState,
   type GetVersionRequest,
   type GetVersionResponseSchema,
-  type VersionSchema,
+  type Version,
+  type VersionContent,
 } from "../../../gen/cairn/metadata/v1/metadata_pb";
 import { CairnError } from "../../common/errors/cairn-error";
 import { sequenceOf } from "../commit/versions";
@@ -160,24 +165,30 @@ async function findVersion(runner: Runner, request: GetVersionRequest): Promise<
   });
 }
 
-/** A version's row as the contract says it; listings leave headers and checksums out. */
+/**
+ * A version as a whole message, literally: `create` would walk each of a page's thousand versions field by field. A
+ * listing leaves headers and checksums out.
+ */
 export function versionMessage(
   row: Pick<VersionRow, "key" | "version_id" | "created_at_ms" | "delete_marker" | "size_bytes" | "etag"> &
     Partial<Pick<VersionRow, "headers" | "checksums">>,
   whole: boolean,
-): MessageInitShape<typeof VersionSchema> {
-  const content = { sizeBytes: BigInt(row.size_bytes), etag: row.etag };
+): Version {
+  const content: VersionContent = {
+    $typeName: "cairn.metadata.v1.VersionContent",
+    sizeBytes: BigInt(row.size_bytes),
+    etag: row.etag,
+  };
+  if (whole) {
+    content.headers = create(ContentHeadersSchema, headersFromColumn(row.headers ?? ""));
+    content.checksums = create(ChecksumsSchema, checksumsFromColumn(row.checksums ?? ""));
+  }
   return {
+    $typeName: "cairn.metadata.v1.Version",
     key: row.key,
     versionId: row.version_id,
     createdAtMs: BigInt(row.created_at_ms),
     deleteMarker: row.delete_marker === 1,
-    content: whole
-      ? {
-          ...content,
-          headers: headersFromColumn(row.headers ?? ""),
-          checksums: checksumsFromColumn(row.checksums ?? ""),
-        }
-      : content,
+    content,
   };
 }
