@@ -1,6 +1,7 @@
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { type CairnProcess, startCairn } from "./cairn-process";
+import { until } from "./until";
 
 export const splitServices = [
   "storage-1",
@@ -34,6 +35,8 @@ export async function startSplitStore(options: {
   readonly folder: string;
   readonly databaseUrl: string | undefined;
   readonly env?: Readonly<Record<string, string>>;
+  /** False when it cannot serve yet, as without its database. */
+  readonly whole?: boolean;
 }): Promise<SplitStore> {
   const ports = Object.fromEntries(
     await Promise.all(splitServices.map(async (service) => [service, await freePort()])),
@@ -68,6 +71,7 @@ export async function startSplitStore(options: {
   };
   try {
     await Promise.all(splitServices.map(start));
+    if (options.whole !== false) await until(() => knowsAllNodes(`http://${at("gateway")}`), 60_000);
   } catch (error) {
     // Nobody gets a store to close: what did start must not be left behind, nor keep jest from ending.
     await Promise.all([...running.values()].map((child) => child.stop("SIGKILL")));
@@ -88,6 +92,15 @@ export async function startSplitStore(options: {
       await Promise.all([...running.values()].map((child) => child.stop()));
     },
   };
+}
+
+/** True when the object service has heard all three nodes; before that a write may find too few. */
+async function knowsAllNodes(url: string): Promise<boolean> {
+  const answer = await fetch(`${url}/_/api/v1/nodes`, {
+    headers: { authorization: `Bearer ${splitAdminKey}` },
+  });
+  const { nodes } = (await answer.json()) as { nodes: { alive: boolean }[] };
+  return nodes.filter((node) => node.alive).length === 3;
 }
 
 export async function freePort(): Promise<number> {

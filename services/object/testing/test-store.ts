@@ -30,7 +30,12 @@ export type Openers = {
   openMetadata(folder: string): Promise<RunningService<typeof MetadataService>>;
 };
 
-export type TestNode = { readonly folder: string; readonly faults: NodeFaults };
+export type TestNode = {
+  readonly folder: string;
+  readonly faults: NodeFaults;
+  /** The node itself, with no fault in between. */
+  readonly storage: ServiceClient<typeof StorageService>;
+};
 export type Bucket = { readonly bucketId: string; readonly configVersion: bigint };
 type PutOptions = Partial<Pick<PutObjectHeader, "headers" | "conditions" | "algorithms" | "sizeBytes">> & {
   chunkBytes?: number;
@@ -79,14 +84,16 @@ export class TestStore {
     const running: RunningService<typeof StorageService>[] = [];
     const clients = [];
     for (let index = 0; index < nodeCount; index++) {
-      const node = { folder: join(folder, `node-${index}`), faults: new NodeFaults() };
-      const service = await openers.openNode(node.folder);
+      const own = join(folder, `node-${index}`);
+      const service = await openers.openNode(own);
+      const node = {
+        folder: own,
+        faults: new NodeFaults(),
+        storage: localClient(StorageService, service.service),
+      };
       running.push(service);
       nodes.push(node);
-      clients.push({
-        address: `node-${index}`,
-        client: faultyStorage(localClient(StorageService, service.service), node.faults),
-      });
+      clients.push({ address: `node-${index}`, client: faultyStorage(node.storage, node.faults) });
     }
     const object = await openObject({
       metadata: faultyMetadata(metadataClient, metadataFaults),
@@ -159,9 +166,9 @@ export class TestStore {
     return blobs;
   }
 
-  /** All replicas on all nodes, as the nodes tell. */
+  /** All replicas on all nodes, as the nodes themselves tell now. */
   async replicas(): Promise<number> {
-    const { nodes } = await this.object.getCluster({}, newCall());
+    const nodes = await Promise.all(this.nodes.map((node) => node.storage.getNode({}, newCall())));
     return nodes.flatMap((node) => node.volumes).reduce((sum, volume) => sum + Number(volume.blobs), 0);
   }
 

@@ -83,7 +83,8 @@ test("a write with one node down has three copies when the node is back", async 
 });
 
 test.each(["damaged", "missing"])("a replica that is %s is written anew", async (how) => {
-  const body = randomBytes(500_000);
+  // Long enough to be a file of its own, which can be damaged or lost alone.
+  const body = randomBytes(2_000_000);
   await store.put(bucket, "key", body);
   const blobId = await blobIdOf("key");
   const node = store.nodes[1] as (typeof store.nodes)[0];
