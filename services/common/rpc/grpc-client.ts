@@ -174,6 +174,11 @@ function writable(outbound: ClientWritableStream<Message>): Promise<void> {
   });
 }
 
+/** Our server streams end with a message that says so: what follows it is only the status. */
+function isTrailer(message: Message): boolean {
+  return (message as { part?: { case?: string } }).part?.case === "trailer";
+}
+
 function serverStream({ channel, address, metadata }: Start, codec: Codec): AnyMethod {
   return async function* (request, call) {
     throwIfEnded(call);
@@ -185,16 +190,25 @@ function serverStream({ channel, address, metadata }: Start, codec: Codec): AnyM
       metadata(call),
       optionsOf(call),
     );
+    // A call that is cancelled reports it when nobody iterates any more.
+    inbound.on("error", () => {});
     const cancel = () => inbound.cancel();
     call.signal.addEventListener("abort", cancel, { once: true });
+    let whole = false;
     try {
-      yield* inbound as AsyncIterable<Message>;
+      for await (const message of inbound.iterator({ destroyOnReturn: false })) {
+        whole = isTrailer(message);
+        yield message;
+      }
+      whole = true;
     } catch (error) {
       throw call.signal.aborted ? endReason(call.signal) : fromStatus(error, address);
     } finally {
       call.signal.removeEventListener("abort", cancel);
-      // Breaking out of the loop does not by itself tell the peer to stop (I8).
-      inbound.cancel();
+      // Breaking out of the loop does not by itself tell the peer to stop (I8). But a reader that has the trailer is
+      // through: a reset for each such call would make the peer close the session (nghttp2 allows 33 a second).
+      if (whole) inbound.resume();
+      else inbound.cancel();
     }
   };
 }

@@ -338,6 +338,28 @@ test("a peer with another secret, or none, is PEER_UNAUTHENTICATED and handled b
   await server.close(0);
 });
 
+test("thousands of readers that stop at the trailer leave the session open", async () => {
+  const server = createGrpcServer(peerCheckOf(secret));
+  server.add(
+    StorageService,
+    serve({
+      readBlob: async function* (): AsyncGenerator<ReadResponse> {
+        yield { part: { case: "header", value: { sizeBytes: 1n } } };
+        yield { part: { case: "trailer", value: { sentBytes: 1n } } };
+      },
+    }),
+  );
+  const connection = connectGrpc(`127.0.0.1:${await server.listen("127.0.0.1", 0)}`, secret);
+  const client = connection.client(StorageService);
+  const read = async () => {
+    for await (const { part } of client.readBlob(readRequest, newCall())) if (part.case === "trailer") break;
+  };
+  // nghttp2 closes a session after 1,000 resets in a burst.
+  for (let round = 0; round < 60; round++) await Promise.all(Array.from({ length: 50 }, read));
+  connection.close();
+  await server.close(0);
+});
+
 test("a port that is taken is refused with a sentence", async () => {
   const first = createGrpcServer(peerCheckOf(secret));
   const second = createGrpcServer(peerCheckOf(secret));

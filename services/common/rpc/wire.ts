@@ -38,7 +38,8 @@ export function fromStatus(thrown: unknown, target: string): CairnError {
       return new CairnError(detail.reason, { message, resource, hint, params, cause: thrown });
     }
   }
-  const reason = reasonOfCode[failure.code ?? status.UNKNOWN] ?? "INTERNAL";
+  // Our servers send a detail with every error of their own: a bare code is the transport's.
+  const reason = reasonOfCode[failure.code ?? status.UNKNOWN] ?? "SERVICE_UNAVAILABLE";
   const message =
     reason === "SERVICE_UNAVAILABLE" ? `${target} cannot be reached: ${failure.details}` : failure.details;
   return new CairnError(reason, { ...(message ? { message } : {}), cause: thrown });
