@@ -194,7 +194,8 @@ test("a slow upload is given up with 408, and the connection with it", async () 
 });
 
 test("a reader that stalls is cut off", async () => {
-  const stalling = await openWholeStore({ config: { idleSocketMs: 300 } });
+  // Far longer than the sync at the end of the upload, during which its connection rests too.
+  const stalling = await openWholeStore({ config: { idleSocketMs: 5_000 } });
   try {
     await stalling.fetch("/edge", { method: "PUT" });
     await stalling.fetch("/edge/big", { method: "PUT", body: Buffer.alloc(32 * 1024 * 1024) });
