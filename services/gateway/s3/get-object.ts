@@ -89,6 +89,7 @@ class ObjectReading implements ByteStream {
   readonly header: GetObjectHeader;
   readonly lengthBytes: number;
   readonly #responses: AsyncIterator<GetObjectResponse>;
+  #receivedBytes = 0;
 
   private constructor(header: GetObjectHeader, responses: AsyncIterator<GetObjectResponse>) {
     this.header = header;
@@ -110,11 +111,17 @@ class ObjectReading implements ByteStream {
     while (true) {
       const next = await this.#responses.next();
       if (next.done || next.value.part.case === "trailer") return undefined;
-      if (next.value.part.case === "chunk" && next.value.part.value.length > 0) return next.value.part.value;
+      if (next.value.part.case === "chunk" && next.value.part.value.length > 0) {
+        this.#receivedBytes += next.value.part.value.length;
+        return next.value.part.value;
+      }
     }
   }
 
+  /** Gives the stream up; one whose bytes have all come is read to its trailer, as a reset would cost the session. */
   close(): void {
-    this.#responses.return?.()?.catch(() => {});
+    const whole = this.#receivedBytes === this.lengthBytes;
+    const rest = whole ? this.next() : Promise.resolve(undefined);
+    rest.then(() => this.#responses.return?.()).catch(() => {});
   }
 }
