@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../services/cli/free-port";
 import { type CairnProcess, startCairn } from "./support/cairn-process";
-import { freePort, type SplitStore, splitAdminKey, startSplitStore } from "./support/split-store";
+import { type SplitStore, splitAdminKey, startSplitStore } from "./support/split-store";
 import { until } from "./support/until";
 
 const limit = 20;

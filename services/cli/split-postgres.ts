@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { ConfigError } from "../common/config/options";
+import { freePort } from "./free-port";
 import { secretFile } from "./key-files";
 
 /**
@@ -40,13 +40,4 @@ export async function startDevelopmentPostgres(
     url: `postgres://postgres:${password}@127.0.0.1:${port}/s3_buckets`,
     stop: () => server.stop(),
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port is free");
-  return address.port;
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { freePort } from "../../services/cli/free-port";
 import { startCairn } from "../support/cairn-process";
 import { startOwnPostgres } from "../support/own-postgres";
-import { freePort } from "../support/split-store";
 import { until } from "../support/until";
 import { nothingIsLeftOver, whatIsWrong } from "./support/checks";
 import { MixedLoad } from "./support/mixed-load";

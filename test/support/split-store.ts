@@ -1,5 +1,5 @@
-import { createServer } from "node:net";
 import { join } from "node:path";
+import { freePort } from "../../services/cli/free-port";
 import { type CairnProcess, startCairn } from "./cairn-process";
 import { until } from "./until";
 
@@ -101,13 +101,4 @@ async function knowsAllNodes(url: string): Promise<boolean> {
   });
   const { nodes } = (await answer.json()) as { nodes: { alive: boolean }[] };
   return nodes.filter((node) => node.alive).length === 3;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port is free");
-  return address.port;
 }
