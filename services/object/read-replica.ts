@@ -1,5 +1,6 @@
 import type { ReadBlobResponse } from "../../gen/cairn/storage/v1/storage_pb";
 import { CairnError, toCairnError } from "../common/errors/cairn-error";
+import { EndController } from "../common/lifecycle/end-signal";
 import { type Call, endReason, withSignal } from "../common/rpc/call";
 import type { Clock } from "../common/time/clock";
 import type { StorageClient } from "./cluster-view";
@@ -13,7 +14,7 @@ import type { Watched, WatchLoop } from "./watch-loop";
  */
 export class ReplicaRead implements Watched {
   readonly #iterator: AsyncIterator<ReadBlobResponse>;
-  readonly #controller = new AbortController();
+  readonly #controller = new EndController();
   readonly #watch: WatchLoop;
   readonly #clock: Clock;
   readonly #stallMs: number;

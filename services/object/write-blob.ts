@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { crc32c } from "@node-rs/crc32";
 import { WriteBlobRequestSchema } from "../../gen/cairn/storage/v1/storage_pb";
 import { CairnError, hasReason, toCairnError } from "../common/errors/cairn-error";
+import { EndController } from "../common/lifecycle/end-signal";
 import { type Call, endReason, throwIfEnded, withSignal } from "../common/rpc/call";
 import type { Clock } from "../common/time/clock";
 import { BlobBuffer, type BufferReader } from "./blob-buffer";
@@ -25,7 +26,7 @@ export type WriteDependencies = {
 type ActiveReplica = Replica & {
   readonly target: Target;
   readonly reader: BufferReader;
-  readonly controller: AbortController;
+  readonly controller: EndController;
 };
 
 /**
@@ -146,7 +147,7 @@ export class BlobWrite {
       },
     });
     const reader = this.#buffer.read(header, () => this.#deps.clock.monotonicMs());
-    const controller = new AbortController();
+    const controller = new EndController();
     const replica: ActiveReplica = { target, reader, controller };
     this.#active.add(replica);
     target.client.writeBlob(reader, withSignal(this.#call, controller.signal)).then(

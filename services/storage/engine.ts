@@ -1,3 +1,4 @@
+import type { EndSignal } from "../common/lifecycle/end-signal";
 /**
  * Where a volume's blobs lie. The rest of the service knows nothing of files, blocks and tables, so that another
  * engine can take this one's place; engine-suite.ts is what every engine must pass.
@@ -44,7 +45,7 @@ export type BlobWriter = {
 };
 
 /** Whose `signal` ends the work. It may be made when it is first asked for, which a small read never does. */
-export type Cancellation = { readonly signal: AbortSignal };
+export type Cancellation = { readonly signal: EndSignal };
 
 /** CRC-32C of the content. */
 export type BlobSummary = { readonly sizeBytes: number; readonly crc32c: number };

@@ -1,3 +1,5 @@
+import type { EndSignal } from "../common/lifecycle/end-signal";
+import { endReason } from "../common/rpc/call";
 import {
   checkTable,
   DamagedFile,
@@ -23,7 +25,7 @@ export async function verifyFile(
   path: string,
   blobId: string,
   windows: ScratchBuffers<Uint8Array>,
-  signal: AbortSignal,
+  signal: EndSignal,
 ): Promise<BlobSummary> {
   const fd = await disk.open(path, "medium");
   try {
@@ -36,7 +38,7 @@ export async function verifyFile(
     let fileSeed = 0;
     let checksums: ContentChecksums | undefined;
     for (let position = 0; position < fileBytes; position += windowBytes) {
-      signal.throwIfAborted();
+      if (signal.aborted) throw endReason(signal);
       const count = await disk.read(fd, window, position);
       const expected = Math.min(windowBytes, fileBytes - position);
       if (count < expected) throw new DamagedFile(`the file ends at ${position + count} of ${fileBytes}`);

@@ -1,5 +1,7 @@
 import { CairnError } from "../common/errors/cairn-error";
+import type { EndSignal } from "../common/lifecycle/end-signal";
 import type { Logger } from "../common/log/logger";
+import { endReason } from "../common/rpc/call";
 import type { Clock } from "../common/time/clock";
 import { DamagedFile, sizeOfFile } from "./blob-format";
 import { DirectorySyncs } from "./directory-syncs";
@@ -263,14 +265,14 @@ export class FileEngine implements Engine {
 async function* guarded(
   pieces: AsyncGenerator<Uint8Array, void, undefined>,
   blobId: string,
-  signal: AbortSignal,
+  signal: EndSignal,
   end: () => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   try {
     for await (const piece of pieces) {
-      signal.throwIfAborted();
+      if (signal.aborted) throw endReason(signal);
       yield piece;
-      signal.throwIfAborted();
+      if (signal.aborted) throw endReason(signal);
     }
   } catch (error) {
     // What a call returns after its reader has gone says nothing of the blob.

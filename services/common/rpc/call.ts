@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { CairnError } from "../errors/cairn-error";
 import { randomHex } from "../ids/random-hex";
+import { EndController, type EndSignal } from "../lifecycle/end-signal";
 
 /**
  * What travels with every call, in process and over the wire: who asked first, until when, and how to stop it.
@@ -16,7 +17,7 @@ export type Call = {
    * Aborted when the caller goes away, the deadline passes, or the call is over; its reason is a CairnError. Work
    * that outlives its call needs a call of its own (`newCall`).
    */
-  readonly signal: AbortSignal;
+  readonly signal: EndSignal;
   /** When the caller stops waiting, on this process's monotonic clock (`performance.now()`); undefined is never. */
   readonly deadlineAtMs?: number | undefined;
 };
@@ -25,16 +26,15 @@ export type Call = {
 export const callOver = new CairnError("CANCELLED", { message: "The call is over." });
 
 /** Starts a call that nobody upstream made: a background worker's, a test's, an edge's. */
-export function newCall(
-  options: { requestId?: string; signal?: AbortSignal; timeoutMs?: number } = {},
-): Call {
+export function newCall(options: { requestId?: string; signal?: EndSignal; timeoutMs?: number } = {}): Call {
   const trace = randomHex(24);
   const call: Call = {
     requestId: options.requestId ?? trace.slice(0, 16).toUpperCase(),
     traceparent: `00-${trace.slice(0, 32)}-${trace.slice(32)}-01`,
-    signal: options.signal ?? new AbortController().signal,
+    signal: options.signal ?? new EndController().signal,
   };
-  setMaxListeners(0, call.signal);
+  // A handler may make any number of calls under one signal: that is no leak.
+  if (call.signal instanceof AbortSignal) setMaxListeners(0, call.signal);
   return options.timeoutMs === undefined
     ? call
     : { ...call, deadlineAtMs: performance.now() + options.timeoutMs };
@@ -48,7 +48,7 @@ export function withTimeout(call: Call, timeoutMs: number): Call {
 }
 
 /** The same call under another signal, which should follow `call.signal`. */
-export function withSignal({ requestId, traceparent, deadlineAtMs }: Call, signal: AbortSignal): Call {
+export function withSignal({ requestId, traceparent, deadlineAtMs }: Call, signal: EndSignal): Call {
   return { requestId, traceparent, signal, deadlineAtMs };
 }
 
@@ -60,7 +60,7 @@ export function throwIfEnded(call: Call): void {
 }
 
 /** Why a signal was aborted, as a CairnError. */
-export function endReason(signal: AbortSignal): CairnError {
+export function endReason(signal: EndSignal): CairnError {
   return signal.reason instanceof CairnError
     ? signal.reason
     : new CairnError("CANCELLED", { cause: signal.reason });

@@ -1,5 +1,5 @@
-import { setMaxListeners } from "node:events";
 import { CairnError } from "../errors/cairn-error";
+import { EndController, type EndSignal } from "../lifecycle/end-signal";
 import { type Call, callOver, endReason } from "./call";
 
 /**
@@ -11,10 +11,10 @@ export class LocalCall implements Call {
   readonly requestId: string;
   readonly traceparent: string;
   readonly deadlineAtMs: number | undefined;
-  readonly #parent: AbortSignal;
+  readonly #parent: EndSignal;
   readonly #onEnd: (reason: CairnError) => void;
   readonly #timer: NodeJS.Timeout | undefined;
-  #own: AbortController | undefined;
+  #own: EndController | undefined;
   #ended: CairnError | undefined;
 
   /** `onEnd` hears once when the caller leaves or the deadline passes; not when the call is released. */
@@ -31,11 +31,9 @@ export class LocalCall implements Call {
     }
   }
 
-  get signal(): AbortSignal {
+  get signal(): EndSignal {
     if (this.#own === undefined) {
-      this.#own = new AbortController();
-      // A handler may make any number of calls under its own: that is no leak.
-      setMaxListeners(0, this.#own.signal);
+      this.#own = new EndController();
       if (this.#ended !== undefined) this.#own.abort(this.#ended);
     }
     return this.#own.signal;

@@ -2,6 +2,7 @@ import { create, type DescMethod, type DescService, type Message } from "@bufbui
 import { CairnError, toCairnError } from "../errors/cairn-error";
 import { type Call, throwIfEnded } from "./call";
 import { LocalCall } from "./local-call";
+import { ResponseStream } from "./response-stream";
 import {
   type AnyMethod,
   type Interceptor,
@@ -76,35 +77,7 @@ function answered(call: Call, handle: (local: Call) => Promise<Message>): Promis
 }
 
 function localServerStream(method: DescMethod, handler: AnyMethod): AnyMethod {
-  return async function* (request, call) {
-    throwIfEnded(call);
-    let endedBy: CairnError | undefined;
-    let stopWaiting: ((reason: CairnError) => void) | undefined;
-    const local = new LocalCall(call, (reason) => {
-      endedBy = reason;
-      stopWaiting?.(reason);
-    });
-    const stream = handler(create(method.input, request), local) as AsyncIterable<Message>;
-    const responses = stream[Symbol.asyncIterator]();
-    try {
-      while (true) {
-        // Not Promise.race with one promise for the whole stream: it would keep every chunk until the end (I7).
-        const next = await new Promise<IteratorResult<Message>>((resolve, reject) => {
-          if (endedBy !== undefined) return reject(endedBy);
-          stopWaiting = reject;
-          responses.next().then(resolve, reject);
-        });
-        if (next.done) return;
-        yield create(method.output, next.value);
-      }
-    } catch (error) {
-      throw toCairnError(error);
-    } finally {
-      // The reader may have left early, or the deadline may have passed: either ends the writer at once (I8).
-      local.release();
-      responses.return?.()?.catch(() => {});
-    }
-  };
+  return (request, call) => new ResponseStream(method, handler, request, call);
 }
 
 /** Messages on their way into a handler. A source that throws looks to the handler like a caller that left. */

@@ -4,6 +4,7 @@ import { toCairnError } from "../errors/cairn-error";
 import type { Logger } from "../log/logger";
 import type { Metrics } from "../metrics/metrics";
 import type { Call } from "./call";
+import { endNoted } from "./end-noted";
 import type { AnyMethod, Interceptor } from "./service";
 
 /**
@@ -50,15 +51,17 @@ export function observe(log: Logger, metrics: Metrics): Interceptor {
         log.error({ err: error.cause ?? error, rpc, requestId: call.requestId }, "rpc failed");
     };
     if (method.methodKind === "server_streaming") {
-      return async function* (request: Message, call) {
+      return (request: Message, call) => {
         const end = begin();
         try {
-          yield* next(request, call);
+          return endNoted(next(request, call), (error) => {
+            if (error !== undefined) note(error, call);
+            end();
+          });
         } catch (error) {
           note(error, call);
-          throw error;
-        } finally {
           end();
+          throw error;
         }
       };
     }

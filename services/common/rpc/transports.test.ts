@@ -8,6 +8,7 @@ import {
 } from "../../../gen/cairn/storage/v1/storage_pb";
 import { CairnError } from "../errors/cairn-error";
 import { newId } from "../ids/uuid";
+import type { EndSignal } from "../lifecycle/end-signal";
 import { type Call, newCall } from "./call";
 import { peerCheckOf } from "./cluster-secret";
 import { connectGrpc } from "./grpc-client";
@@ -123,7 +124,7 @@ describe.each(Object.keys(carriers) as (keyof typeof carriers)[])("a service car
   });
 
   test("a deadline ends the call and aborts the handler", async () => {
-    let signal: AbortSignal | undefined;
+    let signal: EndSignal | undefined;
     const client = await open({
       getNode: (_request, call) => {
         signal = call.signal;
@@ -139,7 +140,7 @@ describe.each(Object.keys(carriers) as (keyof typeof carriers)[])("a service car
 
   test("a caller that leaves ends the call and aborts the handler", async () => {
     const leaving = new AbortController();
-    let signal: AbortSignal | undefined;
+    let signal: EndSignal | undefined;
     const client = await open({
       getNode: (_request, call) => {
         signal = call.signal;
@@ -188,7 +189,7 @@ describe.each(Object.keys(carriers) as (keyof typeof carriers)[])("a service car
   // gRPC may show a cut-off stream as one that ended, which is why streams have an explicit finish.
   test("a source that fails cancels the call, shows no finish, and the caller gets the source's error", async () => {
     const seen: (string | undefined)[] = [];
-    let signal: AbortSignal | undefined;
+    let signal: EndSignal | undefined;
     const client = await open({
       writeBlob: async (requests, call) => {
         signal = call.signal;
@@ -294,7 +295,7 @@ describe.each(Object.keys(carriers) as (keyof typeof carriers)[])("a service car
       writeBlob: async (requests, call) => {
         const iterator = requests[Symbol.asyncIterator]();
         await iterator.next();
-        await new Promise((resolve) => call.signal.addEventListener("abort", resolve));
+        await new Promise<void>((resolve) => call.signal.addEventListener("abort", resolve));
         return {};
       },
     });

@@ -19,9 +19,9 @@ export const validateRequests: Interceptor = (method, next): AnyMethod => {
     };
   }
   if (method.methodKind === "server_streaming") {
-    return async function* (request: Message, call) {
+    return (request: Message, call) => {
       check(request);
-      yield* next(request, call);
+      return next(request, call);
     };
   }
   const checked = (request: Message) => {

@@ -1,3 +1,5 @@
+import type { EndSignal } from "../lifecycle/end-signal";
+
 /** Time, passed in so that tests and simulations own it. */
 export type Clock = {
   /** Milliseconds since the Unix epoch; may jump. For what is stored or shown. */
@@ -5,7 +7,7 @@ export type Clock = {
   /** Milliseconds on a clock that never goes back. For time-outs and heartbeats. */
   monotonicMs(): number;
   /** Resolves after `ms`, or at once when `signal` aborts; never rejects. Does not keep the process alive. */
-  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  sleep(ms: number, signal?: EndSignal): Promise<void>;
 };
 
 export const systemClock: Clock = {

@@ -1,3 +1,4 @@
+import type { EndSignal } from "../lifecycle/end-signal";
 import type { Clock } from "./clock";
 
 /** A clock that a test moves by hand. Sleepers wake in order of their time when `advance` passes it. */
@@ -18,7 +19,7 @@ export class ManualClock implements Clock {
     return this.#monotonicMs;
   }
 
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  sleep(ms: number, signal?: EndSignal): Promise<void> {
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve();
       const sleeper = { atMs: this.#monotonicMs + ms, wake: resolve };

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Principal } from "../../../gen/cairn/identity/v1/identity_pb";
 import { CairnError } from "../../common/errors/cairn-error";
+import { EndController } from "../../common/lifecycle/end-signal";
 import { type Call, newCall } from "../../common/rpc/call";
 import { type Dialect, dialectOf } from "../answers/dialect";
 import { type BodyLimits, RequestBody } from "../body/request-body";
@@ -26,7 +27,7 @@ export class Exchange {
   /** Why the request failed, for logs and metrics. */
   failure: CairnError | undefined;
   bytesOut = 0;
-  readonly #abort = new AbortController();
+  readonly #abort = new EndController();
   readonly #isDraining: () => boolean;
 
   constructor(

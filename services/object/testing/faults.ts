@@ -1,5 +1,6 @@
 import { CairnError } from "../../common/errors/cairn-error";
 import type { Reason } from "../../common/errors/table";
+import type { EndSignal } from "../../common/lifecycle/end-signal";
 import { type Call, endReason } from "../../common/rpc/call";
 import type { StorageClient } from "../cluster-view";
 import type { MetadataClient } from "../commit";
@@ -82,7 +83,7 @@ async function* passing<M extends Message>(
   }
 }
 
-function untilEnd(signal: AbortSignal): Promise<never> {
+function untilEnd(signal: EndSignal): Promise<never> {
   return new Promise((_, reject) => {
     if (signal.aborted) reject(endReason(signal));
     signal.addEventListener("abort", () => reject(endReason(signal)), { once: true });

@@ -177,7 +177,7 @@ test("what lay on a node that stays away is copied to another, and deleted there
       const { nodes } = await four.object.getCluster({}, newCall());
       return Number(nodes[index]?.volumes[0]?.blobs);
     };
-    expect(await replicasOf(0)).toBeGreaterThan(0);
+    await eventually("a heartbeat told of replicas on it", async () => (await replicasOf(0)) > 0);
     away.faults.down = true;
     await eventually("three good copies elsewhere", async () => {
       const others = await Promise.all([1, 2, 3].map(replicasOf));
