@@ -22,108 +22,135 @@ export type ReadDependencies = {
   readonly metrics: ObjectMetrics;
 };
 
-/**
- * The bytes of slices, in order, from whichever replicas can give them: when one fails, stalls or lacks the blob,
- * another goes on from the same offset, and the receiver notices nothing. `lookUpAgain` gives the places afresh; it
- * is asked once, when a node lacked a blob and no other copy helped (P6), and may answer undefined when the version
- * is gone. Throws DATA_UNAVAILABLE when no copy can go on.
- */
-export async function* readSlices(
-  deps: ReadDependencies,
-  slices: readonly Slice[],
-  places: readonly BlobPlaces[],
-  lookUpAgain: () => Promise<readonly BlobPlaces[] | undefined>,
-  call: Call,
-): AsyncGenerator<Uint8Array> {
-  const copies = new Map(places.map((place) => [place.blobId, place.copies]));
-  let lookedUp = false;
-  for (const slice of slices) {
-    let rest = slice;
-    while (rest.lengthBytes > 0) {
-      const reader = new SliceReader(deps, rest, copies.get(rest.blobId) ?? [], call);
-      for await (const chunk of reader.read()) {
-        rest = {
-          ...rest,
-          offsetBytes: rest.offsetBytes + chunk.length,
-          lengthBytes: rest.lengthBytes - chunk.length,
-        };
-        yield chunk;
-      }
-      if (rest.lengthBytes === 0) break;
-      const fresh = lookedUp || !reader.lacked ? undefined : await lookUpAgain();
-      lookedUp = true;
-      if (fresh === undefined) {
-        throw new CairnError("DATA_UNAVAILABLE", { resource: rest.blobId, cause: reader.lastError });
-      }
-      for (const place of fresh) copies.set(place.blobId, place.copies);
-    }
-  }
-}
-
 type Choice = ReadableCopy & { readonly client: StorageClient };
 
-/** Tries the copies of one blob in turn; ends early, without throwing, when none is left. */
-class SliceReader {
+/**
+ * The bytes of slices, in order, from whichever replicas can give them: when one fails, stalls or lacks the blob,
+ * another goes on from the same offset, and the receiver notices nothing.
+ */
+export class FailOverRead {
   readonly #deps: ReadDependencies;
+  readonly #slices: Iterator<Slice>;
+  readonly #copies = new Map<string, readonly Copy[]>();
+  readonly #lookUpAgain: () => Promise<readonly BlobPlaces[] | undefined>;
   readonly #call: Call;
-  readonly #choices: Choice[];
-  #rest: Slice;
+  /** What is still to come of the slice that is being read. */
+  #rest: Slice | undefined;
+  /** The copies of its blob that were not tried yet, best first. */
+  #choices: Choice[] = [];
+  #replica: { readonly choice: Choice; readonly read: ReplicaRead } | undefined;
   /** A node answered that it does not hold the blob. */
-  lacked = false;
-  lastError: CairnError | undefined;
+  #lacked = false;
+  #lookedUp = false;
+  #lastError: CairnError | undefined;
 
-  constructor(deps: ReadDependencies, slice: Slice, copies: readonly Copy[], call: Call) {
+  /**
+   * `lookUpAgain` gives the places afresh; it is asked once, when a node lacked a blob and no other copy helped (P6),
+   * and may answer undefined when the version is gone.
+   */
+  constructor(
+    deps: ReadDependencies,
+    slices: readonly Slice[],
+    places: readonly BlobPlaces[],
+    lookUpAgain: () => Promise<readonly BlobPlaces[] | undefined>,
+    call: Call,
+  ) {
     this.#deps = deps;
+    this.#slices = slices[Symbol.iterator]();
+    this.#lookUpAgain = lookUpAgain;
     this.#call = call;
-    this.#rest = slice;
-    this.#choices = readOrder(this.#known(copies), deps.random);
-    // Copies may have moved since the lookup, so not knowing any is as good as a node that lacks it.
-    this.lacked = this.#choices.length === 0;
+    this.#know(places);
   }
 
-  async *read(): AsyncGenerator<Uint8Array> {
-    for (const choice of this.#choices) {
-      throwIfEnded(this.#call);
-      const { watch, clock, limits } = this.#deps;
-      const replica = new ReplicaRead(
-        { watch, clock, stallMs: limits.stallMs },
-        choice.client,
-        choice.volumeId,
-        this.#rest,
-        this.#call,
-      );
+  /** The next bytes; undefined when all slices were read. Throws DATA_UNAVAILABLE when no copy can go on. */
+  async next(): Promise<Uint8Array | undefined> {
+    while (true) {
+      const replica = this.#replica ?? (await this.#nextReplica());
+      if (replica === undefined) return undefined;
+      let chunk: Uint8Array | undefined;
       try {
-        while (true) {
-          let chunk: Uint8Array | undefined;
-          try {
-            chunk = await replica.next();
-          } catch (error) {
-            this.#failed(choice, toCairnError(error));
-            break;
-          }
-          if (chunk === undefined) return;
-          const { blobId, offsetBytes, lengthBytes } = this.#rest;
-          this.#rest = {
-            blobId,
-            offsetBytes: offsetBytes + chunk.length,
-            lengthBytes: lengthBytes - chunk.length,
-          };
-          yield chunk;
-        }
-      } finally {
-        replica.close();
+        chunk = await replica.read.next();
+      } catch (error) {
+        this.end();
+        this.#failed(replica.choice, toCairnError(error));
+        continue;
       }
-      if (this.#rest.lengthBytes === 0) return;
+      if (chunk !== undefined) {
+        this.#take(chunk.length);
+        return chunk;
+      }
+      this.end();
+      this.#rest = undefined;
     }
+  }
+
+  /** Gives up what is being read; idempotent. */
+  end(): void {
+    this.#replica?.read.close();
+    this.#replica = undefined;
+  }
+
+  /** Whoever shall be read from next: another copy of the same blob, or a copy of the next one. */
+  async #nextReplica(): Promise<{ choice: Choice; read: ReplicaRead } | undefined> {
+    // A copy that failed behind its last byte has given everything.
+    if (this.#rest === undefined || this.#rest.lengthBytes === 0) {
+      const next = this.#slices.next();
+      if (next.done) return undefined;
+      this.#begin(next.value);
+    }
+    throwIfEnded(this.#call);
+    const rest = this.#rest as Slice;
+    let choice = this.#choices.shift();
+    if (choice === undefined) {
+      await this.#lookUp(rest);
+      choice = this.#choices.shift();
+      if (choice === undefined) throw this.#unavailable(rest);
+    }
+    const { watch, clock, limits } = this.#deps;
+    const deps = { watch, clock, stallMs: limits.stallMs };
+    this.#replica = {
+      choice,
+      read: new ReplicaRead(deps, choice.client, choice.volumeId, rest, this.#call),
+    };
+    return this.#replica;
+  }
+
+  #begin(slice: Slice): void {
+    this.#rest = slice;
+    this.#choices = readOrder(this.#known(this.#copies.get(slice.blobId) ?? []), this.#deps.random);
+    // Copies may have moved since the lookup, so not knowing any is as good as a node that lacks it.
+    this.#lacked = this.#choices.length === 0;
+  }
+
+  #take(lengthBytes: number): void {
+    const { blobId, offsetBytes, lengthBytes: restBytes } = this.#rest as Slice;
+    this.#rest = { blobId, offsetBytes: offsetBytes + lengthBytes, lengthBytes: restBytes - lengthBytes };
+  }
+
+  /** Throws when it was asked before or cannot help. */
+  async #lookUp(rest: Slice): Promise<void> {
+    const fresh = this.#lookedUp || !this.#lacked ? undefined : await this.#lookUpAgain();
+    this.#lookedUp = true;
+    if (fresh === undefined) throw this.#unavailable(rest);
+    this.#know(fresh);
+    this.#begin(rest);
+  }
+
+  #unavailable(rest: Slice): CairnError {
+    return new CairnError("DATA_UNAVAILABLE", { resource: rest.blobId, cause: this.#lastError });
+  }
+
+  #know(places: readonly BlobPlaces[]): void {
+    for (const { blobId, copies } of places) this.#copies.set(blobId, copies);
   }
 
   #failed(choice: Choice, error: CairnError): void {
     throwIfEnded(this.#call);
-    this.lastError = error;
-    const { blobId } = this.#rest;
+    this.#lastError = error;
+    const { blobId } = this.#rest as Slice;
     const { volumeId } = choice;
     if (hasReason(error, "NO_SUCH_BLOB", "NO_SUCH_VOLUME", "DAMAGED_BLOB")) {
-      this.lacked ||= error.reason !== "DAMAGED_BLOB";
+      this.#lacked ||= error.reason !== "DAMAGED_BLOB";
       const known = choice.state === CopyState.BAD || error.reason === "NO_SUCH_VOLUME";
       if (!known) this.#deps.reports.report({ blobId, volumeId });
       this.#deps.metrics.failovers.inc({ why: error.reason === "DAMAGED_BLOB" ? "damaged" : "missing" });

@@ -9,7 +9,7 @@ import type {
 import { CairnError, hasReason } from "../common/errors/cairn-error";
 import type { Call } from "../common/rpc/call";
 import type { MetadataClient } from "./commit";
-import { type ReadDependencies, readSlices } from "./fail-over-read";
+import { FailOverRead, type ReadDependencies } from "./fail-over-read";
 import { infoOf } from "./object-info";
 import { planRead, type Slice } from "./plan-read";
 import { type ByteRange, knownPart, resolveRange } from "./ranges";
@@ -39,7 +39,7 @@ export async function* getObject(
   let read = new VersionRead(deps, request, found, call);
   let sentBytes = 0;
   try {
-    let next: IteratorResult<Uint8Array>;
+    let next: Uint8Array | undefined;
     try {
       next = await read.next();
     } catch (error) {
@@ -51,9 +51,9 @@ export async function* getObject(
       next = await read.next();
     }
     yield { part: { case: "header", value: read.decided.header } };
-    while (!next.done) {
-      sentBytes += next.value.length;
-      yield { part: { case: "chunk", value: next.value } };
+    while (next !== undefined) {
+      sentBytes += next.length;
+      yield { part: { case: "chunk", value: next } };
       next = await read.next();
     }
     yield { part: { case: "trailer", value: { sentBytes: BigInt(sentBytes) } } };
@@ -76,7 +76,7 @@ export async function headObject(
 /** A version that is being read: what was decided about it, its bytes, its lease. */
 class VersionRead {
   readonly decided: Decided;
-  readonly #chunks: AsyncGenerator<Uint8Array>;
+  readonly #bytes: FailOverRead;
   readonly #lease: ReadLease;
   /** Looked up again, it was not there any more. */
   gone = false;
@@ -99,16 +99,16 @@ class VersionRead {
         return undefined;
       }
     };
-    this.#chunks = readSlices(deps.read, slices, found.blobs, again, call);
+    this.#bytes = new FailOverRead(deps.read, slices, found.blobs, again, call);
   }
 
-  next(): Promise<IteratorResult<Uint8Array>> {
-    return this.#chunks.next();
+  next(): Promise<Uint8Array | undefined> {
+    return this.#bytes.next();
   }
 
   end(): void {
     this.#lease.end();
-    this.#chunks.return(undefined).catch(() => {});
+    this.#bytes.end();
   }
 }
 

@@ -22,7 +22,8 @@ const maxTtlMs = 3_600_000;
 export class ReadLease implements Watched {
   readonly #deps: LeaseDependencies;
   readonly #blobIds: readonly string[];
-  readonly #leaseId = newId();
+  /** There from when the lease is first held. */
+  #leaseId = "";
   #dueAtMs: number;
   #held = false;
   #ended = false;
@@ -38,6 +39,7 @@ export class ReadLease implements Watched {
     if (nowMs < this.#dueAtMs || this.#ended) return;
     const ttlMs = Math.min(Math.max(this.#deps.deleteGraceMs, 60_000), maxTtlMs);
     this.#dueAtMs = nowMs + Math.min(ttlMs, this.#deps.deleteGraceMs) / 2;
+    if (!this.#held) this.#leaseId = newId();
     this.#held = true;
     const value = { leaseId: this.#leaseId, blobIds: [...this.#blobIds], ttlMs: BigInt(Math.ceil(ttlMs)) };
     this.#deps.commits.apply({ case: "holdLease", value }, newCall()).catch((error) => {

@@ -7,6 +7,12 @@ import type { StorageClient } from "./cluster-view";
 import type { Slice } from "./plan-read";
 import type { Watched, WatchLoop } from "./watch-loop";
 
+type Waiting = {
+  readonly sinceMs: number;
+  resolve(chunk: Uint8Array | undefined): void;
+  reject(error: CairnError): void;
+};
+
 /**
  * Reads a slice from one replica. Ends with SERVICE_UNAVAILABLE when it sends nothing for `stallMs` or ends without
  * its trailer; the caller then knows by the bytes that came where to go on. The node reads one
@@ -23,7 +29,7 @@ export class ReplicaRead implements Watched {
   readonly #lengthBytes: number;
   #receivedBytes = 0;
   #complete = false;
-  #waiting: { sinceMs: number; reject(error: CairnError): void } | undefined;
+  #waiting: Waiting | undefined;
 
   constructor(
     deps: { readonly watch: WatchLoop; readonly clock: Clock; readonly stallMs: number },
@@ -52,22 +58,11 @@ export class ReplicaRead implements Watched {
   }
 
   /** The next bytes; undefined when the slice is complete. Throws why this replica cannot go on. */
-  async next(): Promise<Uint8Array | undefined> {
-    while (true) {
-      const message = await this.#message();
-      if (message === undefined) throw cutOff();
-      if (message.part.case === "chunk") {
-        const chunk = message.part.value;
-        this.#receivedBytes += chunk.length;
-        if (this.#receivedBytes > this.#lengthBytes) throw cutOff();
-        return chunk;
-      }
-      if (message.part.case === "trailer") {
-        if (this.#receivedBytes !== this.#lengthBytes) throw cutOff();
-        this.#complete = true;
-        return undefined;
-      }
-    }
+  next(): Promise<Uint8Array | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#waiting = { sinceMs: this.#clock.monotonicMs(), resolve, reject };
+      this.#pull();
+    });
   }
 
   close(): void {
@@ -81,28 +76,40 @@ export class ReplicaRead implements Watched {
     }
   }
 
-  #message(): Promise<ReadBlobResponse | undefined> {
-    return new Promise((resolve, reject) => {
-      this.#waiting = { sinceMs: this.#clock.monotonicMs(), reject };
-      this.#iterator.next().then(
-        (next) => {
-          this.#waiting = undefined;
-          resolve(next.done ? undefined : next.value);
-        },
-        (error) => {
-          this.#waiting = undefined;
-          reject(toCairnError(error));
-        },
-      );
-    });
+  #pull(): void {
+    this.#iterator.next().then(
+      (next) => this.#take(next.done ? undefined : next.value),
+      (error) => this.#settle()?.reject(toCairnError(error)),
+    );
+  }
+
+  #take(message: ReadBlobResponse | undefined): void {
+    if (message?.part.case === "header") {
+      this.#pull();
+      return;
+    }
+    const waiting = this.#settle();
+    if (message?.part.case === "chunk") {
+      this.#receivedBytes += message.part.value.length;
+      if (this.#receivedBytes <= this.#lengthBytes) waiting?.resolve(message.part.value);
+      else waiting?.reject(cutOff());
+    } else if (message?.part.case === "trailer" && this.#receivedBytes === this.#lengthBytes) {
+      this.#complete = true;
+      waiting?.resolve(undefined);
+    } else waiting?.reject(cutOff());
+  }
+
+  #settle(): Waiting | undefined {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    return waiting;
   }
 
   #end(reason: CairnError | undefined): void {
     this.#watch.delete(this);
     this.#call.signal.removeEventListener("abort", this.#follow);
     if (reason !== undefined) {
-      this.#waiting?.reject(reason);
-      this.#waiting = undefined;
+      this.#settle()?.reject(reason);
       this.#controller.abort(reason);
     }
     this.#iterator.return?.()?.catch(() => {});
