@@ -43,7 +43,8 @@ export function createExecute(options: {
     },
     isFatal: (error) => hasReason(error, "DATABASE_UNAVAILABLE", "OUTCOME_UNKNOWN"),
     batchCommands: config.batchCommands,
-    transactionsAtOnce: database.kind === "sqlite" ? 1 : config.transactionsAtOnce,
+    // On SQLite one decides while the one before it is synced.
+    transactionsAtOnce: database.kind === "sqlite" ? 2 : config.transactionsAtOnce,
     maxWaiting: config.maxWaiting,
     overloaded: () =>
       new CairnError("METADATA_UNAVAILABLE", { message: `More than ${config.maxWaiting} commands wait.` }),

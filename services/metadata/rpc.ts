@@ -1,6 +1,7 @@
 import type { MetadataService } from "../../gen/cairn/metadata/v1/metadata_pb";
 import { CairnError } from "../common/errors/cairn-error";
 import type { ServiceImpl } from "../common/rpc/service";
+import type { Database } from "../common/sql/database";
 import type { Clock } from "../common/time/clock";
 import type { Execute } from "./execute";
 import { bucketMessage } from "./reads/bucket-message";
@@ -13,9 +14,13 @@ import { listCopies, listNodes } from "./reads/nodes";
 import { queueDepths } from "./reads/queues";
 import { listParts, listUploads } from "./reads/uploads";
 import type { Runner } from "./store/statement";
+import type { Tables } from "./store/tables";
 
 /** What the methods need once the database is there. */
-export type Opened = { readonly reader: Runner; readonly execute: Execute };
+export type Opened = {
+  readonly reader: Runner & Pick<Database<Tables>, "settled">;
+  readonly execute: Execute;
+};
 
 /** The contract's methods; `opened` rejects while the database is away. */
 export function metadataRpc(
@@ -23,7 +28,16 @@ export function metadataRpc(
   clock: Clock,
 ): ServiceImpl<typeof MetadataService> {
   const read = async <T>(work: (reader: Runner) => Promise<T>): Promise<T> =>
-    translate(async () => work((await opened()).reader));
+    translate(async () => {
+      const { reader } = await opened();
+      try {
+        return await work(reader);
+      } finally {
+        // Nothing visible is undone (I11); that something is not there any more is seen too.
+        const settled = reader.settled();
+        if (settled !== undefined) await settled;
+      }
+    });
   return {
     execute: ({ commands }) =>
       translate(async () => ({ outcomes: await (await opened()).execute.execute(commands) })),

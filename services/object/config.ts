@@ -87,7 +87,8 @@ export type WorkerLimits = {
     /** Pause between two pages of the walk, so that it takes a small share of a disk. */
     readonly pauseMs: number;
   };
-  readonly purge: { readonly idleMs: number; readonly batch: number };
+  /** `share` of the time it may take: what it removes is out of sight already, while requests wait for the database. */
+  readonly purge: { readonly idleMs: number; readonly batch: number; readonly share: number };
   readonly lost: {
     readonly idleMs: number;
     /** A volume that no live node has told of for so long counts as lost (D§9). */
@@ -105,7 +106,7 @@ export const defaultWorkerLimits: WorkerLimits = {
   repair: { idleMs: 2_000, batch: 16, parallel: 4, visibilityMs: 600_000, retryMs: 5_000 },
   deletes: { idleMs: 5_000, batch: 1_000, visibilityMs: 60_000 },
   orphans: { idleMs: 600_000, batch: 1_000, graceMs: 2 * 3_600_000, pauseMs: 100 },
-  purge: { idleMs: 5_000, batch: 1_000 },
+  purge: { idleMs: 5_000, batch: 250, share: 0.2 },
   lost: { idleMs: 15_000, graceMs: 600_000, batch: 1_000, pauseMs: 100 },
 };
 

@@ -1,12 +1,18 @@
 import type { CompiledQuery, Kysely } from "kysely";
 
+export type SqliteSync = "FULL" | "BEHIND" | "OFF";
+
 export type DatabaseConfig =
   | {
       readonly kind: "sqlite";
       /** A file; ":memory:" for tests that need no durability. */
       readonly path: string;
-      /** Default FULL. OFF loses acknowledged commits at a power cut: only for a control that must show just that. */
-      readonly synchronous?: "FULL" | "OFF";
+      /**
+       * FULL, the default: a commit blocks the thread until it is synced. BEHIND: it is synced off the thread, and
+       * whoever reads must wait for `settled`. OFF loses acknowledged commits at a power cut: only for a control that
+       * must show just that.
+       */
+      readonly synchronous?: SqliteSync;
     }
   | {
       readonly kind: "postgres";
@@ -35,12 +41,17 @@ export type Database<Tables> = {
   /** The connection that transactions use; for migrations alone. */
   readonly writer: Kysely<Tables>;
   /**
-   * Runs `work` in a transaction that is durable when this resolves (SQLite: WAL with synchronous=FULL; PostgreSQL:
+   * Runs `work` in a transaction that is durable when this resolves (SQLite: WAL, synced; PostgreSQL:
    * READ COMMITTED with synchronous_commit=on). SQLite: one at a time, in order of arrival. Throws what `work`
    * throws, after rolling back; DATABASE_UNAVAILABLE when the engine is away. When the connection is lost during
    * COMMIT the outcome is unknown: OUTCOME_UNKNOWN.
    */
   transaction<T>(work: (trx: Kysely<Tables>, run: Run) => Promise<T>): Promise<T>;
+  /**
+   * What a reader waits for before it tells what it saw, so that nothing visible is undone (I11): undefined when
+   * every commit that it can have seen is durable. Rejects with DATABASE_UNAVAILABLE after a sync that failed.
+   */
+  settled(): Promise<void> | undefined;
   /** Throws when the database does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;

@@ -80,6 +80,7 @@ export function openPostgres<Tables>(
         session.release();
       }
     },
+    settled: () => undefined,
     ping: async () => {
       await sql`select 1`.execute(inner);
     },

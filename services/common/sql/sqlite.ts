@@ -2,19 +2,23 @@ import { chmodSync } from "node:fs";
 import SqliteFile from "better-sqlite3";
 import { Kysely, SqliteDialect, type SqliteStatement, sql } from "kysely";
 import { CairnError } from "../errors/cairn-error";
-import type { Database, Run } from "./database";
+import type { Database, Run, SqliteSync } from "./database";
 import { runTransaction } from "./run-transaction";
+import { walSyncOf } from "./wal-sync";
 
 /** Distinct statements kept prepared; preparing costs more than running a small one. */
 const preparedStatements = 512;
+
+const pragmaOf = { FULL: "FULL", BEHIND: "NORMAL", OFF: "OFF" } as const;
 
 /**
  * SQLite with two connections: one that writes, one that only reads and so never sees what is not committed (I11).
  * `synchronous` is set explicitly: the compiled default in WAL mode loses acknowledged commits on power loss.
  */
-export function openSqlite<Tables>(path: string, synchronous: "FULL" | "OFF" = "FULL"): Database<Tables> {
+export function openSqlite<Tables>(path: string, synchronous: SqliteSync = "FULL"): Database<Tables> {
   const memory = path === ":memory:";
-  const writer = connect<Tables>(path, synchronous);
+  const behind = synchronous === "BEHIND" && !memory ? walSyncOf(path) : undefined;
+  const writer = connect<Tables>(path, pragmaOf[synchronous]);
   const reader = memory ? writer : connect<Tables>(path, "readonly");
   // Keys' HMACs and the like: nobody but the owner reads the file.
   if (!memory) chmodSync(path, 0o600);
@@ -26,30 +30,44 @@ export function openSqlite<Tables>(path: string, synchronous: "FULL" | "OFF" = "
     transaction: (work) =>
       runTransaction(
         {
-          begin: () => writer.db.startTransaction().execute(),
-          commit: (trx) => trx.commit().execute(),
+          begin: async () => {
+            behind?.throwIfFailed();
+            return writer.db.startTransaction().execute();
+          },
+          commit: (trx) => {
+            const commit = () => trx.commit().execute();
+            return behind === undefined ? commit() : behind.commit(commit);
+          },
           rollback: (trx) => trx.rollback().execute(),
           toError,
         },
         (trx) => work(trx, writer.run),
       ),
+    settled: () => behind?.settled(),
     ping: async () => {
+      behind?.throwIfFailed();
       await sql`select 1`.execute(reader.db);
     },
     close: async () => {
       await writer.db.destroy();
       if (reader !== writer) await reader.db.destroy();
+      await behind?.close();
     },
   };
 }
 
-function connect<Tables>(file: string, mode: "FULL" | "OFF" | "readonly"): { db: Kysely<Tables>; run: Run } {
+function connect<Tables>(
+  file: string,
+  mode: "FULL" | "NORMAL" | "OFF" | "readonly",
+): { db: Kysely<Tables>; run: Run } {
   const connection = new SqliteFile(file, { readonly: mode === "readonly" });
   connection.pragma("busy_timeout = 5000");
   if (mode !== "readonly") {
     connection.pragma("journal_mode = WAL");
     connection.pragma(`synchronous = ${mode}`);
     connection.pragma("foreign_keys = ON");
+    // 32 MiB of log: a checkpoint writes each page once, however often it was changed, and syncs on this thread.
+    connection.pragma("wal_autocheckpoint = 8000");
   }
   connection.pragma("cache_size = -65536");
   const statements = new Map<string, SqliteStatement>();

@@ -31,15 +31,19 @@ export function startObjectWorkers(deps: {
   readonly metrics: ObjectMetrics;
 }): ObjectWorkers {
   const { clock, log, limits } = deps;
-  const start = (name: keyof WorkerLimits, step: (signal: AbortSignal) => Promise<boolean>) =>
-    startWorker({ name: `object-${name}`, clock, log, idleMs: limits[name].idleMs, step });
+  const start = (name: keyof WorkerLimits, step: (signal: AbortSignal) => Promise<boolean>, share = 1) =>
+    startWorker({ name: `object-${name}`, clock, log, idleMs: limits[name].idleMs, share, step });
   const deletes = start("deletes", (signal) => deletesStep({ ...deps, limits: limits.deletes }, signal));
   const onDropped = () => deletes.nudge();
   const repairs = start("repair", (signal) =>
     repairStep({ ...deps, limits: limits.repair, onDropped }, signal),
   );
   const orphans = start("orphans", (signal) => orphansWalk({ ...deps, limits: limits.orphans }, signal));
-  const purge = start("purge", (signal) => purgeStep({ ...deps, limits: limits.purge }, signal));
+  const purge = start(
+    "purge",
+    (signal) => purgeStep({ ...deps, limits: limits.purge }, signal),
+    limits.purge.share,
+  );
   const onQueued = () => repairs.nudge();
   const lostVolumes = new LostVolumes({ ...deps, limits: limits.lost, onQueued });
   const lost = start("lost", (signal) => lostVolumes.step(signal));
