@@ -6,6 +6,7 @@ import { ObjectService } from "../gen/cairn/object/v1/object_pb";
 import { StorageService } from "../gen/cairn/storage/v1/storage_pb";
 import { Closing } from "./common/lifecycle/closing";
 import type { DependencyHealth, RunningService } from "./common/lifecycle/running-service";
+import { startWorker } from "./common/lifecycle/worker";
 import { peerCheckOf } from "./common/rpc/cluster-secret";
 import { createGrpcServer, type GrpcServer } from "./common/rpc/grpc-server";
 import { limitUnary } from "./common/rpc/limit-unary";
@@ -15,6 +16,7 @@ import { Peers } from "./common/rpc/peers";
 import type { ServiceClient } from "./common/rpc/service";
 import { validateRequests } from "./common/rpc/validate";
 import type { DatabaseConfig } from "./common/sql/database";
+import { systemClock } from "./common/time/clock";
 import type { Gateway } from "./gateway/open";
 import {
   type Announce,
@@ -102,6 +104,9 @@ function prefixed(name: string, states: readonly DependencyHealth[]): Dependency
   return states.map((state) => ({ ...state, name: `${name}/${state.name}` }));
 }
 
+/** How old what a process tells of its dependencies may be. */
+const healthReportMs = 1_000;
+
 /** How long one process waits for another's answer to a unary call. */
 const unaryTimeoutMs = 15_000;
 
@@ -140,12 +145,25 @@ export async function openRole(
     opened.add(running);
     const grpc = createGrpcServer(peerCheckOf(places.clusterSecret));
     grpc.add(service, running.service, [observe(log, metrics), validateRequests]);
+    const health = async () => {
+      const [own, others] = await Promise.all([running.health(), peers.health()]);
+      return [...own, ...others.filter((other) => own.every((state) => state.name !== other.name))];
+    };
+    opened.add(
+      startWorker({
+        name: "health-report",
+        clock: systemClock,
+        log,
+        idleMs: healthReportMs,
+        step: async () => {
+          grpc.report(await health());
+          return false;
+        },
+      }),
+    );
     return {
       grpc,
-      health: async () => {
-        const [own, others] = await Promise.all([running.health(), peers.health()]);
-        return [...own, ...others.filter((other) => own.every((state) => state.name !== other.name))];
-      },
+      health,
       drain: async () => {
         grpc.drain();
         await grpc.close(settings.shutdownGrace);

@@ -124,6 +124,6 @@ test("a PostgreSQL that is away is METADATA_UNAVAILABLE at once, and the service
   await expect(running.service.listNodes({} as never, newCall())).rejects.toMatchObject({
     reason: "METADATA_UNAVAILABLE",
   });
-  expect(await running.health()).toMatchObject([{ ok: false, name: "metadata-postgres" }]);
+  expect(await running.health()).toMatchObject([{ ok: false, name: "postgres" }]);
   await running.close();
 });

@@ -2,11 +2,12 @@ import { randomInt } from "node:crypto";
 import { sql } from "kysely";
 import type { MetadataService } from "../../gen/cairn/metadata/v1/metadata_pb";
 import { CairnError, hasReason } from "../common/errors/cairn-error";
-import type { DependencyHealth, RunningService } from "../common/lifecycle/running-service";
+import type { RunningService } from "../common/lifecycle/running-service";
 import type { Logger } from "../common/log/logger";
 import type { Metrics } from "../common/metrics/metrics";
 import { keepByteOrderMarks } from "../common/rpc/text-encoding";
 import type { Database, DatabaseConfig } from "../common/sql/database";
+import { databaseHealth } from "../common/sql/database-health";
 import { migrate } from "../common/sql/migrate";
 import { openDatabase } from "../common/sql/open-database";
 import type { Clock } from "../common/time/clock";
@@ -20,7 +21,6 @@ import type { Tables } from "./store/tables";
 
 /** Processes spread over so many usage rows a bucket (P4); two that share one only wait for each other. */
 const usageSlots = 16;
-const healthTimeoutMs = 2_000;
 
 /**
  * Opens names, versions, blobs and queues. A PostgreSQL that is away at start is an unavailable dependency: calls
@@ -96,23 +96,4 @@ async function refuseUnsynced(database: Database<Tables>): Promise<void> {
     throw new Error(
       "PostgreSQL runs with fsync=off: a power cut would lose acknowledged writes. Set fsync=on.",
     );
-}
-
-async function databaseHealth(database: Database<Tables>, clock: Clock): Promise<DependencyHealth> {
-  const name = database.kind === "sqlite" ? "metadata-sqlite" : "metadata-postgres";
-  const startedMs = clock.monotonicMs();
-  const latencyMs = () => clock.monotonicMs() - startedMs;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${healthTimeoutMs} ms`)), healthTimeoutMs);
-  });
-  try {
-    await Promise.race([database.ping(), late]);
-    return { name, ok: true, latencyMs: latencyMs() };
-  } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    return { name, ok: false, latencyMs: latencyMs(), detail };
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -78,6 +78,12 @@ test("a database that goes away later: 503 at once with Retry-After, nothing hal
     const away = await dependenciesAway(service);
     expect([service, away.length > 0]).toEqual([service, true]);
   }
+  // The gateway knows it from its peers, and object from its own.
+  const missed = ["identity/postgres", "bucket/postgres", "object/metadata/postgres"];
+  await until(async () => {
+    const away = await dependenciesAway("gateway");
+    return missed.every((name) => away.includes(name));
+  });
   expect((await http.ask("GET", "/_/health/live", { key: null })).status).toBe(200);
   await postgres.start();
   await serves();
@@ -88,7 +94,7 @@ test("a database that goes away later: 503 at once with Retry-After, nothing hal
   expect(keys).toEqual(["k"]);
   expect((await ask("HEAD", "/more-photos")).status).toBe(404);
   await until(async () => (await ask("PUT", "/photos/new", "now")).status === 200, 20_000);
-  for (const service of ["metadata", "identity", "bucket"] as const)
+  for (const service of ["metadata", "identity", "bucket", "gateway"] as const)
     await until(async () => (await dependenciesAway(service)).length === 0);
 }, 180_000);
 

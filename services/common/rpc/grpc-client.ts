@@ -17,7 +17,7 @@ import {
 import { type Call, endReason, throwIfEnded } from "./call";
 import { grpcChannelOptions } from "./grpc-options";
 import { asBuffer } from "./grpc-server";
-import { pingHealth } from "./health";
+import { askHealth, type PeerDependency } from "./health";
 import { mapStream } from "./map-stream";
 import { type AnyMethod, type Interceptor, intercept, mapMethods, type ServiceClient } from "./service";
 import { keepByteOrderMarks } from "./text-encoding";
@@ -27,7 +27,7 @@ export type GrpcConnection = {
   /** A client of one service at this address; calls share the connection. */
   client<S extends DescService>(service: S, interceptors?: readonly Interceptor[]): ServiceClient<S>;
   /** Asks `grpc.health.v1` whether the process serves. Throws SERVICE_UNAVAILABLE or DEADLINE_EXCEEDED. */
-  ping(timeoutMs: number): Promise<void>;
+  health(timeoutMs: number): Promise<PeerDependency[]>;
   close(): void;
 };
 
@@ -48,7 +48,7 @@ export function connectGrpc(address: string, clusterSecret: string): GrpcConnect
       mapMethods(service, (method) =>
         takeInitialisers(method, intercept(method, methodOf(start, service, method), interceptors)),
       ),
-    ping: (timeoutMs) => pingHealth(channel, address, timeoutMs),
+    health: (timeoutMs) => askHealth(channel, address, timeoutMs),
     close: () => channel.close(),
   };
 }

@@ -23,7 +23,7 @@ import { ConfigError } from "../config/options";
 import { CairnError, toCairnError } from "../errors/cairn-error";
 import { type Call, callOver, newCall } from "./call";
 import { grpcChannelOptions } from "./grpc-options";
-import { createGrpcHealth, type GrpcHealth } from "./health";
+import { createGrpcHealth, type GrpcHealth, type PeerDependency } from "./health";
 import { type AnyMethod, type Interceptor, intercept, type ServiceImpl } from "./service";
 import { keepByteOrderMarks } from "./text-encoding";
 import { authorizationKey, requestIdKey, toStatus, traceparentKey } from "./wire";
@@ -31,6 +31,8 @@ import { authorizationKey, requestIdKey, toStatus, traceparentKey } from "./wire
 export type GrpcServer = {
   /** Adds a service; interceptors run where it is handled, the first one outermost. */
   add<S extends DescService>(service: S, impl: ServiceImpl<S>, interceptors?: readonly Interceptor[]): void;
+  /** Shows in `grpc.health.v1` what the process needs, once it listens. */
+  report(dependencies: readonly PeerDependency[]): void;
   /** Says NOT_SERVING in `grpc.health.v1`, so that balancers go elsewhere; calls are still handled. */
   drain(): void;
   /** Resolves with the port bound; 0 picks a free one. */
@@ -68,6 +70,7 @@ export function createGrpcServer(peerCheck: PeerCheck): GrpcServer {
       server.addService(definition as ServiceDefinition, handlers);
       added.push(service.typeName);
     },
+    report: (dependencies) => health?.report(dependencies),
     drain: () => health?.drain(),
     listen: (host, port) =>
       new Promise((resolve, reject) => {
