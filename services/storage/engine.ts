@@ -21,8 +21,11 @@ export type Engine = {
   has(blobId: string): Promise<boolean>;
   /** Replicas with ids greater than `afterBlobId`, in id order, at most `limit`. What is written meanwhile may miss. */
   list(afterBlobId: string, limit: number): Promise<{ blobs: StoredBlob[]; more: boolean }>;
-  /** Reads the whole replica from the medium and checks every byte of it. NO_SUCH_BLOB; DAMAGED_BLOB. */
-  verify(blobId: string, call: Cancellation): Promise<BlobSummary>;
+  /**
+   * Reads the whole replica from the medium and checks every byte of it. `pace` is told before so many bytes are read,
+   * at most 1 MiB and a record's overhead at once, and waited for. NO_SUCH_BLOB; DAMAGED_BLOB.
+   */
+  verify(blobId: string, call: Cancellation, pace?: (bytes: number) => Promise<void>): Promise<BlobSummary>;
   /** When it resolves none of these is there, also after a power cut. Those that were not there count too. */
   delete(blobIds: readonly string[]): Promise<void>;
   /** How many replicas there are. */

@@ -26,6 +26,7 @@ export async function verifyFile(
   blobId: string,
   windows: ScratchBuffers<Uint8Array>,
   signal: EndSignal,
+  pace?: (bytes: number) => Promise<void>,
 ): Promise<BlobSummary> {
   const fd = await disk.open(path, "medium");
   try {
@@ -38,6 +39,7 @@ export async function verifyFile(
     let fileSeed = 0;
     let checksums: ContentChecksums | undefined;
     for (let position = 0; position < fileBytes; position += windowBytes) {
+      await pace?.(Math.min(windowBytes, fileBytes - position));
       if (signal.aborted) throw endReason(signal);
       const count = await disk.read(fd, window, position);
       const expected = Math.min(windowBytes, fileBytes - position);

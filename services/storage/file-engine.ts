@@ -152,9 +152,13 @@ export class FileEngine implements Engine {
     return { blobs: found.filter((blob) => blob !== undefined), more };
   }
 
-  async verify(blobId: string, { signal }: Cancellation): Promise<BlobSummary> {
+  async verify(
+    blobId: string,
+    { signal }: Cancellation,
+    pace?: (bytes: number) => Promise<void>,
+  ): Promise<BlobSummary> {
     try {
-      return await verifyFile(this.#disk, this.#shards.pathOf(blobId), blobId, this.#windows, signal);
+      return await verifyFile(this.#disk, this.#shards.pathOf(blobId), blobId, this.#windows, signal, pace);
     } catch (error) {
       throw asDamage(asMissing(error, blobId), blobId);
     }

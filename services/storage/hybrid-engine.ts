@@ -105,9 +105,15 @@ export class HybridEngine implements Engine {
     return { blobs: known.slice(0, limit), more: large.more || known.length > limit };
   }
 
-  async verify(blobId: string, call: Cancellation): Promise<BlobSummary> {
+  async verify(
+    blobId: string,
+    call: Cancellation,
+    pace?: (bytes: number) => Promise<void>,
+  ): Promise<BlobSummary> {
     const location = this.#small.find(checkBlobId(blobId));
-    return location === undefined ? this.#large.verify(blobId, call) : this.#small.verify(blobId, location);
+    if (location === undefined) return this.#large.verify(blobId, call, pace);
+    await pace?.(location.sizeBytes);
+    return this.#small.verify(blobId, location);
   }
 
   async delete(blobIds: readonly string[]): Promise<void> {

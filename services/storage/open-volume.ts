@@ -6,6 +6,7 @@ import { DiskGate } from "./disk-gate";
 import { gatedDisk } from "./gated-disk";
 import { openHybridEngine } from "./hybrid-engine";
 import type { StorageMetrics } from "./metrics";
+import { ScrubPosition } from "./scrub-position";
 import { SpaceLedger } from "./space-ledger";
 import { Standing } from "./standing";
 import { Volume } from "./volume";
@@ -78,6 +79,7 @@ export async function openVolume(options: OpenVolumeOptions): Promise<Volume> {
     standing,
     ledger: new SpaceLedger(config.reserveBytes),
     memory,
+    scrubPosition: await ScrubPosition.load(disk, folder, log, clock.nowMs()),
     suspendAfterMs: config.suspendAfterMs,
     damagesToFence: config.damagesToFence,
     onDamage: () => metrics.damage(volumeId),

@@ -3,6 +3,9 @@ import {
   type GetNodeResponseSchema,
   type ReadBlobRequest,
   type ReadBlobResponseSchema,
+  type ScrubProgressSchema,
+  type ScrubRangeRequest,
+  type ScrubRangeResponseSchema,
   type StorageService,
   VolumeState,
   type VolumeStatusSchema,
@@ -14,6 +17,7 @@ import type { Call } from "../common/rpc/call";
 import type { ServiceImpl } from "../common/rpc/service";
 import type { HistoryPosition } from "./history";
 import { MessagesUntilEnd } from "./messages-until-end";
+import { lastBlobId, type ScrubProgress } from "./scrub-position";
 import type { StorageNode } from "./storage-node";
 import type { VolumeStatus } from "./volume";
 
@@ -49,10 +53,11 @@ export function storageRpc(node: StorageNode): ServiceImpl<typeof StorageService
       const { sizeBytes, crc32c } = await node.volume(volumeId).verify(blobId, call);
       return { sizeBytes: BigInt(sizeBytes), crc32c };
     },
+    scrubRange: (request, call) => scrub(node, request, call),
     getNode: async (): Promise<MessageInitShape<typeof GetNodeResponseSchema>> => ({
       nodeId: node.nodeId,
       zone: node.zone,
-      volumes: node.volumes.map((volume) => fromStatus(volume.status)),
+      volumes: node.volumes.map((volume) => fromStatus(volume.status, node.nowMs())),
     }),
     followHistory: async ({ volumeId, position, accept }) => {
       await node.volume(volumeId).followHistory(toPosition(position), accept);
@@ -110,7 +115,34 @@ async function* readBlob(
   yield { part: { case: "trailer", value: { sentBytes: BigInt(sentBytes) } } };
 }
 
-function fromStatus(status: VolumeStatus): MessageInitShape<typeof VolumeStatusSchema> {
+async function* scrub(
+  node: StorageNode,
+  { volumeId, handledThroughBlobId, maxBytes, maxBlobs, bytesPerSecond }: ScrubRangeRequest,
+  call: Call,
+): AsyncGenerator<MessageInitShape<typeof ScrubRangeResponseSchema>, void, undefined> {
+  const volume = node.volume(volumeId);
+  const limits = { maxBytes: Number(maxBytes), maxBlobs, bytesPerSecond: Number(bytesPerSecond) };
+  for await (const part of volume.scrub(handledThroughBlobId, limits, call)) {
+    if ("blobs" in part) {
+      const blobs = part.blobs.map(({ blobId, sizeBytes, ageMs, damage }) => ({
+        blobId,
+        sizeBytes: BigInt(sizeBytes),
+        ageMs: BigInt(ageMs),
+        damaged: damage !== undefined,
+        detail: damage ?? "",
+      }));
+      yield { part: { case: "blobs", value: { blobs } } };
+    } else {
+      const { afterBlobId, throughBlobId, readBytes } = part;
+      const endOfVolume = throughBlobId === lastBlobId;
+      const total = BigInt(volume.status.blobs);
+      const range = { afterBlobId, throughBlobId, endOfVolume, readBytes: BigInt(readBytes), total };
+      yield { part: { case: "range", value: range } };
+    }
+  }
+}
+
+function fromStatus(status: VolumeStatus, nowMs: number): MessageInitShape<typeof VolumeStatusSchema> {
   return {
     volumeId: status.volumeId,
     state: states[status.standing.state],
@@ -119,6 +151,20 @@ function fromStatus(status: VolumeStatus): MessageInitShape<typeof VolumeStatusS
     freeBytes: BigInt(status.freeBytes),
     blobs: BigInt(status.blobs),
     ...(status.history === undefined ? {} : { history: status.history }),
+    scrub: fromScrub(status.scrub, nowMs),
+  };
+}
+
+function fromScrub(scrub: ScrubProgress, nowMs: number): MessageInitShape<typeof ScrubProgressSchema> {
+  const ageMs = (sinceMs: number) => BigInt(Math.max(0, Math.floor(nowMs - sinceMs)));
+  const { handledThroughBlobId, lastPassAtMs } = scrub;
+  return {
+    handledThroughBlobId,
+    passBlobs: BigInt(scrub.passBlobs),
+    passBytes: BigInt(scrub.passBytes),
+    passDamaged: BigInt(scrub.passDamaged),
+    passAgeMs: ageMs(scrub.passStartedAtMs),
+    ...(lastPassAtMs === undefined ? {} : { lastPassAgeMs: ageMs(lastPassAtMs) }),
   };
 }
 

@@ -6,6 +6,7 @@ import { codeOf, type Disk } from "./disk";
 import type { BlobSummary, ByteRange, StoredBlob } from "./engine";
 import { KeyedTurns } from "./keyed-turns";
 import { OpenFiles } from "./open-files";
+import { Pace } from "./pace";
 import { SegmentCompactor } from "./segment-compactor";
 import { SegmentFiles } from "./segment-files";
 import type { Location, SegmentIndex, SegmentState } from "./segment-index";
@@ -69,6 +70,7 @@ export class SegmentStore {
     this.#reader = new SegmentReader(disk, files, this.#open);
     this.#writer = new SegmentWriter({ ...options, files, index, nextSegment });
     this.#log = log;
+    const pace = new Pace(clock, options.compactionBytesPerSecond);
     this.compactor = new SegmentCompactor({
       ...options,
       files,
@@ -77,7 +79,7 @@ export class SegmentStore {
       open: this.#open,
       turns: this.turns,
       pace: async (bytes) => {
-        await clock.sleep((bytes / options.compactionBytesPerSecond) * 1_000, this.#stop.signal);
+        await pace.used(bytes, this.#stop.signal);
         this.#stop.signal.throwIfAborted();
       },
     });

@@ -32,6 +32,10 @@ export class StorageNode {
     this.#release = options.release;
   }
 
+  nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
   /** NO_SUCH_VOLUME. */
   volume(volumeId: string): Volume {
     const volume = this.volumes.find((candidate) => candidate.id === volumeId);

@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { codeOf, type Disk } from "./disk";
+import type { Disk } from "./disk";
 import type { HistoryPosition } from "./history";
+import { readText, replaceFile } from "./replace-file";
 
 export const volumeFileName = "volume.json";
 export const volumeFormat = 1;
@@ -46,17 +47,8 @@ export async function readVolumeFile(disk: Disk, folder: string): Promise<Volume
 
 /** Replaces volume.json; durable when it resolves. Not to be run twice at once for one folder. */
 export async function writeVolumeFile(disk: Disk, folder: string, record: VolumeRecord): Promise<void> {
-  const temporary = `${folder}/${volumeFileName}.tmp`;
   const text = `${JSON.stringify({ format: volumeFormat, ...record }, bigintAsText, 2)}\n`;
-  if ((await disk.stat(temporary)) !== undefined) await disk.unlink(temporary);
-  const fd = await disk.create(temporary, { synced: true });
-  try {
-    await disk.write(fd, [Buffer.from(text)], 0);
-  } finally {
-    await disk.close(fd);
-  }
-  await disk.rename(temporary, `${folder}/${volumeFileName}`);
-  await disk.syncDirectory(folder);
+  await replaceFile(disk, folder, volumeFileName, text);
 }
 
 export function parseVolumeFile(text: string): VolumeRecord {
@@ -80,20 +72,4 @@ export function parseVolumeFile(text: string): VolumeRecord {
 
 function bigintAsText(_key: string, value: unknown): unknown {
   return typeof value === "bigint" ? String(value) : value;
-}
-
-async function readText(disk: Disk, path: string): Promise<string | undefined> {
-  let fd: number;
-  try {
-    fd = await disk.open(path, "cache");
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
-  try {
-    const bytes = Buffer.alloc(await disk.sizeOf(fd));
-    return bytes.toString("utf8", 0, await disk.read(fd, bytes, 0));
-  } finally {
-    await disk.close(fd);
-  }
 }

@@ -6,6 +6,8 @@ import { codeOf, type Disk, isFatalToWrites, isOutOfSpace, isUnreadable } from "
 import type { DiskGate } from "./disk-gate";
 import type { BlobReading, BlobSummary, ByteRange, Cancellation, Engine, StoredBlob } from "./engine";
 import { allowDelete, equal, follow, type HistoryPosition } from "./history";
+import type { ScrubPosition, ScrubProgress } from "./scrub-position";
+import { type ScrubLimits, type ScrubPart, scrubRange } from "./scrub-range";
 import type { SpaceLedger } from "./space-ledger";
 import type { Standing, VolumeStanding } from "./standing";
 import { volumeFileName } from "./volume-file";
@@ -20,6 +22,7 @@ export type VolumeStatus = {
   readonly freeBytes: number;
   readonly blobs: number;
   readonly history: HistoryPosition | undefined;
+  readonly scrub: ScrubProgress;
 };
 
 export type VolumeParts = {
@@ -33,6 +36,7 @@ export type VolumeParts = {
   readonly standing: Standing;
   readonly ledger: SpaceLedger;
   readonly memory: VolumeMemory;
+  readonly scrubPosition: ScrubPosition;
   readonly suspendAfterMs: number;
   readonly damagesToFence: number;
   readonly onDamage: () => void;
@@ -82,7 +86,7 @@ export class Volume {
   }
 
   get status(): VolumeStatus {
-    const { standing, ledger, engine, memory } = this.#parts;
+    const { standing, ledger, engine, memory, scrubPosition } = this.#parts;
     return {
       volumeId: this.id,
       folder: this.folder,
@@ -91,6 +95,7 @@ export class Volume {
       freeBytes: ledger.freeBytes,
       blobs: engine.blobs,
       history: memory.record.history,
+      scrub: scrubPosition.progress,
     };
   }
 
@@ -126,10 +131,14 @@ export class Volume {
     }
   }
 
-  async verify(blobId: string, call: Cancellation): Promise<BlobSummary> {
+  async verify(
+    blobId: string,
+    call: Cancellation,
+    pace?: (bytes: number) => Promise<void>,
+  ): Promise<BlobSummary> {
     this.#parts.standing.checkReads();
     try {
-      return await this.#parts.engine.verify(blobId, call);
+      return await this.#parts.engine.verify(blobId, call, pace);
     } catch (error) {
       throw this.#translateRead(blobId, error);
     }
@@ -144,6 +153,18 @@ export class Volume {
     standing.checkReads();
     const page = await engine.list(after, limit);
     return { ...page, total: engine.blobs };
+  }
+
+  /** Remembers that a range is handled, and re-reads the next from the medium (P8). VOLUME_SUSPENDED. */
+  async *scrub(
+    handledThroughBlobId: string,
+    limits: ScrubLimits,
+    call: Cancellation,
+  ): AsyncGenerator<ScrubPart, void, undefined> {
+    const { clock, scrubPosition, standing } = this.#parts;
+    standing.checkReads();
+    await scrubPosition.handled(handledThroughBlobId, clock.nowMs());
+    yield* scrubRange(this, scrubPosition, limits, clock, call);
   }
 
   /** Deletes when the history allows it (P7); what it remembers is durable before the first byte goes. */

@@ -58,6 +58,10 @@ export function faultyStorage(client: StorageClient, faults: NodeFaults): Storag
     deleteBlobs: unary(client.deleteBlobs),
     listBlobs: unary(client.listBlobs),
     verifyBlob: unary(client.verifyBlob),
+    scrubRange: async function* (request, call) {
+      refuseWhenDown(faults);
+      yield* client.scrubRange(request, call);
+    },
     getNode: unary(client.getNode),
     followHistory: unary(client.followHistory),
   };

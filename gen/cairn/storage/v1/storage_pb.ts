@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cairn/storage/v1/storage.proto.
  */
 export const file_cairn_storage_v1_storage: GenFile = /*@__PURE__*/
-  fileDesc("Ch5jYWlybi9zdG9yYWdlL3YxL3N0b3JhZ2UucHJvdG8SEGNhaXJuLnN0b3JhZ2UudjEivgEKD0hpc3RvcnlQb3NpdGlvbhIbCgpjbHVzdGVyX2lkGAEgASgJQge6SARyAhhAEhwKCmhpc3RvcnlfaWQYAiABKAlCCLpIBXIDGIABEhUKDWNoYW5nZV9udW1iZXIYAyABKAQSIgoRY2hhbmdlX2NvbW1hbmRfaWQYBCABKAlCB7pIBHICGCQSEwoLbWFya19udW1iZXIYBSABKAQSIAoPbWFya19jb21tYW5kX2lkGAYgASgJQge6SARyAhgkIpUBChBXcml0ZUJsb2JSZXF1ZXN0EjMKBmhlYWRlchgBIAEoCzIhLmNhaXJuLnN0b3JhZ2UudjEuV3JpdGVCbG9iSGVhZGVySAASDwoFY2h1bmsYAiABKAxIABIzCgZmaW5pc2gYAyABKAsyIS5jYWlybi5zdG9yYWdlLnYxLldyaXRlQmxvYkZpbmlzaEgAQgYKBHBhcnQifQoPV3JpdGVCbG9iSGVhZGVyEhkKB2Jsb2JfaWQYASABKAlCCLpIBXIDsAEBEiQKCnNpemVfYnl0ZXMYAiABKARCC7pICDIGGICAgIAESACIAQESGgoJdm9sdW1lX2lkGAMgASgJQge6SARyAhgkQg0KC19zaXplX2J5dGVzIkIKD1dyaXRlQmxvYkZpbmlzaBIfCgpzaXplX2J5dGVzGAEgASgEQgu6SAgyBhiAgICABBIOCgZjcmMzMmMYAiABKAciJgoRV3JpdGVCbG9iUmVzcG9uc2USEQoJdm9sdW1lX2lkGAEgASgJInUKD1JlYWRCbG9iUmVxdWVzdBIZCgdibG9iX2lkGAEgASgJQgi6SAVyA7ABARIbCgl2b2x1bWVfaWQYAiABKAlCCLpIBXIDsAEBEhQKDG9mZnNldF9ieXRlcxgDIAEoBBIUCgxsZW5ndGhfYnl0ZXMYBCABKAQilQEKEFJlYWRCbG9iUmVzcG9uc2USMgoGaGVhZGVyGAEgASgLMiAuY2Fpcm4uc3RvcmFnZS52MS5SZWFkQmxvYkhlYWRlckgAEg8KBWNodW5rGAIgASgMSAASNAoHdHJhaWxlchgDIAEoCzIhLmNhaXJuLnN0b3JhZ2UudjEuUmVhZEJsb2JUcmFpbGVySABCBgoEcGFydCIkCg5SZWFkQmxvYkhlYWRlchISCgpzaXplX2J5dGVzGAEgASgEIiUKD1JlYWRCbG9iVHJhaWxlchISCgpzZW50X2J5dGVzGAEgASgEIs8BChJEZWxldGVCbG9ic1JlcXVlc3QSGwoJdm9sdW1lX2lkGAEgASgJQgi6SAVyA7ABARIiCghibG9iX2lkcxgCIAMoCUIQukgNkgEKEOgHIgVyA7ABARI8Cgljb25maXJtZWQYAyABKAsyIS5jYWlybi5zdG9yYWdlLnYxLkhpc3RvcnlQb3NpdGlvbkIGukgDyAEBEjoKB2N1cnJlbnQYBCABKAsyIS5jYWlybi5zdG9yYWdlLnYxLkhpc3RvcnlQb3NpdGlvbkIGukgDyAEBIi8KE0RlbGV0ZUJsb2JzUmVzcG9uc2USGAoQZGVsZXRlZF9ibG9iX2lkcxgBIAMoCSJhChBMaXN0QmxvYnNSZXF1ZXN0EhsKCXZvbHVtZV9pZBgBIAEoCUIIukgFcgOwAQESFQoNYWZ0ZXJfYmxvYl9pZBgCIAEoCRIZCgVsaW1pdBgDIAEoDUIKukgHKgUYkE4oASJdChFMaXN0QmxvYnNSZXNwb25zZRIrCgVibG9icxgBIAMoCzIcLmNhaXJuLnN0b3JhZ2UudjEuTGlzdGVkQmxvYhIMCgRtb3JlGAIgASgIEg0KBXRvdGFsGAMgASgEIkEKCkxpc3RlZEJsb2ISDwoHYmxvYl9pZBgBIAEoCRISCgpzaXplX2J5dGVzGAIgASgEEg4KBmFnZV9tcxgDIAEoAyJLChFWZXJpZnlCbG9iUmVxdWVzdBIZCgdibG9iX2lkGAEgASgJQgi6SAVyA7ABARIbCgl2b2x1bWVfaWQYAiABKAlCCLpIBXIDsAEBIjgKElZlcmlmeUJsb2JSZXNwb25zZRISCgpzaXplX2J5dGVzGAEgASgEEg4KBmNyYzMyYxgCIAEoByIQCg5HZXROb2RlUmVxdWVzdCJhCg9HZXROb2RlUmVzcG9uc2USDwoHbm9kZV9pZBgBIAEoCRIMCgR6b25lGAIgASgJEi8KB3ZvbHVtZXMYAyADKAsyHi5jYWlybi5zdG9yYWdlLnYxLlZvbHVtZVN0YXR1cyLUAQoMVm9sdW1lU3RhdHVzEhEKCXZvbHVtZV9pZBgBIAEoCRIsCgVzdGF0ZRgCIAEoDjIdLmNhaXJuLnN0b3JhZ2UudjEuVm9sdW1lU3RhdGUSFAoMc3RhdGVfZGV0YWlsGAMgASgJEhYKDmNhcGFjaXR5X2J5dGVzGAQgASgEEhIKCmZyZWVfYnl0ZXMYBSABKAQSDQoFYmxvYnMYBiABKAQSMgoHaGlzdG9yeRgHIAEoCzIhLmNhaXJuLnN0b3JhZ2UudjEuSGlzdG9yeVBvc2l0aW9uIoABChRGb2xsb3dIaXN0b3J5UmVxdWVzdBIbCgl2b2x1bWVfaWQYASABKAlCCLpIBXIDsAEBEjsKCHBvc2l0aW9uGAIgASgLMiEuY2Fpcm4uc3RvcmFnZS52MS5IaXN0b3J5UG9zaXRpb25CBrpIA8gBARIOCgZhY2NlcHQYAyABKAgiFwoVRm9sbG93SGlzdG9yeVJlc3BvbnNlKpABCgtWb2x1bWVTdGF0ZRIcChhWT0xVTUVfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNWT0xVTUVfU1RBVEVfT05MSU5FEAESFQoRVk9MVU1FX1NUQVRFX0ZVTEwQAhIaChZWT0xVTUVfU1RBVEVfU1VTUEVOREVEEAMSFwoTVk9MVU1FX1NUQVRFX0ZFTkNFRBAEMvoECg5TdG9yYWdlU2VydmljZRJWCglXcml0ZUJsb2ISIi5jYWlybi5zdG9yYWdlLnYxLldyaXRlQmxvYlJlcXVlc3QaIy5jYWlybi5zdG9yYWdlLnYxLldyaXRlQmxvYlJlc3BvbnNlKAESUwoIUmVhZEJsb2ISIS5jYWlybi5zdG9yYWdlLnYxLlJlYWRCbG9iUmVxdWVzdBoiLmNhaXJuLnN0b3JhZ2UudjEuUmVhZEJsb2JSZXNwb25zZTABEloKC0RlbGV0ZUJsb2JzEiQuY2Fpcm4uc3RvcmFnZS52MS5EZWxldGVCbG9ic1JlcXVlc3QaJS5jYWlybi5zdG9yYWdlLnYxLkRlbGV0ZUJsb2JzUmVzcG9uc2USVAoJTGlzdEJsb2JzEiIuY2Fpcm4uc3RvcmFnZS52MS5MaXN0QmxvYnNSZXF1ZXN0GiMuY2Fpcm4uc3RvcmFnZS52MS5MaXN0QmxvYnNSZXNwb25zZRJXCgpWZXJpZnlCbG9iEiMuY2Fpcm4uc3RvcmFnZS52MS5WZXJpZnlCbG9iUmVxdWVzdBokLmNhaXJuLnN0b3JhZ2UudjEuVmVyaWZ5QmxvYlJlc3BvbnNlEk4KB0dldE5vZGUSIC5jYWlybi5zdG9yYWdlLnYxLkdldE5vZGVSZXF1ZXN0GiEuY2Fpcm4uc3RvcmFnZS52MS5HZXROb2RlUmVzcG9uc2USYAoNRm9sbG93SGlzdG9yeRImLmNhaXJuLnN0b3JhZ2UudjEuRm9sbG93SGlzdG9yeVJlcXVlc3QaJy5jYWlybi5zdG9yYWdlLnYxLkZvbGxvd0hpc3RvcnlSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate]);
+  fileDesc("Ch5jYWlybi9zdG9yYWdlL3YxL3N0b3JhZ2UucHJvdG8SEGNhaXJuLnN0b3JhZ2UudjEivgEKD0hpc3RvcnlQb3NpdGlvbhIbCgpjbHVzdGVyX2lkGAEgASgJQge6SARyAhhAEhwKCmhpc3RvcnlfaWQYAiABKAlCCLpIBXIDGIABEhUKDWNoYW5nZV9udW1iZXIYAyABKAQSIgoRY2hhbmdlX2NvbW1hbmRfaWQYBCABKAlCB7pIBHICGCQSEwoLbWFya19udW1iZXIYBSABKAQSIAoPbWFya19jb21tYW5kX2lkGAYgASgJQge6SARyAhgkIpUBChBXcml0ZUJsb2JSZXF1ZXN0EjMKBmhlYWRlchgBIAEoCzIhLmNhaXJuLnN0b3JhZ2UudjEuV3JpdGVCbG9iSGVhZGVySAASDwoFY2h1bmsYAiABKAxIABIzCgZmaW5pc2gYAyABKAsyIS5jYWlybi5zdG9yYWdlLnYxLldyaXRlQmxvYkZpbmlzaEgAQgYKBHBhcnQifQoPV3JpdGVCbG9iSGVhZGVyEhkKB2Jsb2JfaWQYASABKAlCCLpIBXIDsAEBEiQKCnNpemVfYnl0ZXMYAiABKARCC7pICDIGGICAgIAESACIAQESGgoJdm9sdW1lX2lkGAMgASgJQge6SARyAhgkQg0KC19zaXplX2J5dGVzIkIKD1dyaXRlQmxvYkZpbmlzaBIfCgpzaXplX2J5dGVzGAEgASgEQgu6SAgyBhiAgICABBIOCgZjcmMzMmMYAiABKAciJgoRV3JpdGVCbG9iUmVzcG9uc2USEQoJdm9sdW1lX2lkGAEgASgJInUKD1JlYWRCbG9iUmVxdWVzdBIZCgdibG9iX2lkGAEgASgJQgi6SAVyA7ABARIbCgl2b2x1bWVfaWQYAiABKAlCCLpIBXIDsAEBEhQKDG9mZnNldF9ieXRlcxgDIAEoBBIUCgxsZW5ndGhfYnl0ZXMYBCABKAQilQEKEFJlYWRCbG9iUmVzcG9uc2USMgoGaGVhZGVyGAEgASgLMiAuY2Fpcm4uc3RvcmFnZS52MS5SZWFkQmxvYkhlYWRlckgAEg8KBWNodW5rGAIgASgMSAASNAoHdHJhaWxlchgDIAEoCzIhLmNhaXJuLnN0b3JhZ2UudjEuUmVhZEJsb2JUcmFpbGVySABCBgoEcGFydCIkCg5SZWFkQmxvYkhlYWRlchISCgpzaXplX2J5dGVzGAEgASgEIiUKD1JlYWRCbG9iVHJhaWxlchISCgpzZW50X2J5dGVzGAEgASgEIs8BChJEZWxldGVCbG9ic1JlcXVlc3QSGwoJdm9sdW1lX2lkGAEgASgJQgi6SAVyA7ABARIiCghibG9iX2lkcxgCIAMoCUIQukgNkgEKEOgHIgVyA7ABARI8Cgljb25maXJtZWQYAyABKAsyIS5jYWlybi5zdG9yYWdlLnYxLkhpc3RvcnlQb3NpdGlvbkIGukgDyAEBEjoKB2N1cnJlbnQYBCABKAsyIS5jYWlybi5zdG9yYWdlLnYxLkhpc3RvcnlQb3NpdGlvbkIGukgDyAEBIi8KE0RlbGV0ZUJsb2JzUmVzcG9uc2USGAoQZGVsZXRlZF9ibG9iX2lkcxgBIAMoCSJhChBMaXN0QmxvYnNSZXF1ZXN0EhsKCXZvbHVtZV9pZBgBIAEoCUIIukgFcgOwAQESFQoNYWZ0ZXJfYmxvYl9pZBgCIAEoCRIZCgVsaW1pdBgDIAEoDUIKukgHKgUYkE4oASJdChFMaXN0QmxvYnNSZXNwb25zZRIrCgVibG9icxgBIAMoCzIcLmNhaXJuLnN0b3JhZ2UudjEuTGlzdGVkQmxvYhIMCgRtb3JlGAIgASgIEg0KBXRvdGFsGAMgASgEIkEKCkxpc3RlZEJsb2ISDwoHYmxvYl9pZBgBIAEoCRISCgpzaXplX2J5dGVzGAIgASgEEg4KBmFnZV9tcxgDIAEoAyJLChFWZXJpZnlCbG9iUmVxdWVzdBIZCgdibG9iX2lkGAEgASgJQgi6SAVyA7ABARIbCgl2b2x1bWVfaWQYAiABKAlCCLpIBXIDsAEBIjgKElZlcmlmeUJsb2JSZXNwb25zZRISCgpzaXplX2J5dGVzGAEgASgEEg4KBmNyYzMyYxgCIAEoByKvAQoRU2NydWJSYW5nZVJlcXVlc3QSGwoJdm9sdW1lX2lkGAEgASgJQgi6SAVyA7ABARIoChdoYW5kbGVkX3Rocm91Z2hfYmxvYl9pZBgCIAEoCUIHukgEcgIYJBIaCgltYXhfYnl0ZXMYAyABKARCB7pIBDICKAESHQoJbWF4X2Jsb2JzGAQgASgNQgq6SAcqBRiQTigBEhgKEGJ5dGVzX3Blcl9zZWNvbmQYBSABKAQigAEKElNjcnViUmFuZ2VSZXNwb25zZRIwCgVibG9icxgBIAEoCzIfLmNhaXJuLnN0b3JhZ2UudjEuU2NydWJiZWRCbG9ic0gAEjAKBXJhbmdlGAIgASgLMh8uY2Fpcm4uc3RvcmFnZS52MS5TY3J1YmJlZFJhbmdlSABCBgoEcGFydCI+Cg1TY3J1YmJlZEJsb2JzEi0KBWJsb2JzGAEgAygLMh4uY2Fpcm4uc3RvcmFnZS52MS5TY3J1YmJlZEJsb2IiZAoMU2NydWJiZWRCbG9iEg8KB2Jsb2JfaWQYASABKAkSEgoKc2l6ZV9ieXRlcxgCIAEoBBIOCgZhZ2VfbXMYAyABKAMSDwoHZGFtYWdlZBgEIAEoCBIOCgZkZXRhaWwYBSABKAkieQoNU2NydWJiZWRSYW5nZRIVCg1hZnRlcl9ibG9iX2lkGAEgASgJEhcKD3Rocm91Z2hfYmxvYl9pZBgCIAEoCRIVCg1lbmRfb2Zfdm9sdW1lGAMgASgIEhIKCnJlYWRfYnl0ZXMYBCABKAQSDQoFdG90YWwYBSABKAQitwEKDVNjcnViUHJvZ3Jlc3MSHwoXaGFuZGxlZF90aHJvdWdoX2Jsb2JfaWQYASABKAkSEgoKcGFzc19ibG9icxgCIAEoBBISCgpwYXNzX2J5dGVzGAMgASgEEhQKDHBhc3NfZGFtYWdlZBgEIAEoBBITCgtwYXNzX2FnZV9tcxgFIAEoAxIdChBsYXN0X3Bhc3NfYWdlX21zGAYgASgDSACIAQFCEwoRX2xhc3RfcGFzc19hZ2VfbXMiEAoOR2V0Tm9kZVJlcXVlc3QiYQoPR2V0Tm9kZVJlc3BvbnNlEg8KB25vZGVfaWQYASABKAkSDAoEem9uZRgCIAEoCRIvCgd2b2x1bWVzGAMgAygLMh4uY2Fpcm4uc3RvcmFnZS52MS5Wb2x1bWVTdGF0dXMihAIKDFZvbHVtZVN0YXR1cxIRCgl2b2x1bWVfaWQYASABKAkSLAoFc3RhdGUYAiABKA4yHS5jYWlybi5zdG9yYWdlLnYxLlZvbHVtZVN0YXRlEhQKDHN0YXRlX2RldGFpbBgDIAEoCRIWCg5jYXBhY2l0eV9ieXRlcxgEIAEoBBISCgpmcmVlX2J5dGVzGAUgASgEEg0KBWJsb2JzGAYgASgEEjIKB2hpc3RvcnkYByABKAsyIS5jYWlybi5zdG9yYWdlLnYxLkhpc3RvcnlQb3NpdGlvbhIuCgVzY3J1YhgIIAEoCzIfLmNhaXJuLnN0b3JhZ2UudjEuU2NydWJQcm9ncmVzcyKAAQoURm9sbG93SGlzdG9yeVJlcXVlc3QSGwoJdm9sdW1lX2lkGAEgASgJQgi6SAVyA7ABARI7Cghwb3NpdGlvbhgCIAEoCzIhLmNhaXJuLnN0b3JhZ2UudjEuSGlzdG9yeVBvc2l0aW9uQga6SAPIAQESDgoGYWNjZXB0GAMgASgIIhcKFUZvbGxvd0hpc3RvcnlSZXNwb25zZSqQAQoLVm9sdW1lU3RhdGUSHAoYVk9MVU1FX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTVk9MVU1FX1NUQVRFX09OTElORRABEhUKEVZPTFVNRV9TVEFURV9GVUxMEAISGgoWVk9MVU1FX1NUQVRFX1NVU1BFTkRFRBADEhcKE1ZPTFVNRV9TVEFURV9GRU5DRUQQBDLVBQoOU3RvcmFnZVNlcnZpY2USVgoJV3JpdGVCbG9iEiIuY2Fpcm4uc3RvcmFnZS52MS5Xcml0ZUJsb2JSZXF1ZXN0GiMuY2Fpcm4uc3RvcmFnZS52MS5Xcml0ZUJsb2JSZXNwb25zZSgBElMKCFJlYWRCbG9iEiEuY2Fpcm4uc3RvcmFnZS52MS5SZWFkQmxvYlJlcXVlc3QaIi5jYWlybi5zdG9yYWdlLnYxLlJlYWRCbG9iUmVzcG9uc2UwARJaCgtEZWxldGVCbG9icxIkLmNhaXJuLnN0b3JhZ2UudjEuRGVsZXRlQmxvYnNSZXF1ZXN0GiUuY2Fpcm4uc3RvcmFnZS52MS5EZWxldGVCbG9ic1Jlc3BvbnNlElQKCUxpc3RCbG9icxIiLmNhaXJuLnN0b3JhZ2UudjEuTGlzdEJsb2JzUmVxdWVzdBojLmNhaXJuLnN0b3JhZ2UudjEuTGlzdEJsb2JzUmVzcG9uc2USVwoKVmVyaWZ5QmxvYhIjLmNhaXJuLnN0b3JhZ2UudjEuVmVyaWZ5QmxvYlJlcXVlc3QaJC5jYWlybi5zdG9yYWdlLnYxLlZlcmlmeUJsb2JSZXNwb25zZRJZCgpTY3J1YlJhbmdlEiMuY2Fpcm4uc3RvcmFnZS52MS5TY3J1YlJhbmdlUmVxdWVzdBokLmNhaXJuLnN0b3JhZ2UudjEuU2NydWJSYW5nZVJlc3BvbnNlMAESTgoHR2V0Tm9kZRIgLmNhaXJuLnN0b3JhZ2UudjEuR2V0Tm9kZVJlcXVlc3QaIS5jYWlybi5zdG9yYWdlLnYxLkdldE5vZGVSZXNwb25zZRJgCg1Gb2xsb3dIaXN0b3J5EiYuY2Fpcm4uc3RvcmFnZS52MS5Gb2xsb3dIaXN0b3J5UmVxdWVzdBonLmNhaXJuLnN0b3JhZ2UudjEuRm9sbG93SGlzdG9yeVJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate]);
 
 /**
  * A point of a metadata history (P7).
@@ -478,6 +478,232 @@ export const VerifyBlobResponseSchema: GenMessage<VerifyBlobResponse> = /*@__PUR
   messageDesc(file_cairn_storage_v1_storage, 15);
 
 /**
+ * @generated from message cairn.storage.v1.ScrubRangeRequest
+ */
+export type ScrubRangeRequest = Message<"cairn.storage.v1.ScrubRangeRequest"> & {
+  /**
+   * @generated from field: string volume_id = 1;
+   */
+  volumeId: string;
+
+  /**
+   * `through_blob_id` of the range before, when all that it showed has been dealt with, damage included: the volume
+   * remembers it, durably, and goes on behind it. Empty, or another one: the walk goes on where it was remembered.
+   *
+   * @generated from field: string handled_through_blob_id = 2;
+   */
+  handledThroughBlobId: string;
+
+  /**
+   * The range ends with the replica that reaches this.
+   *
+   * @generated from field: uint64 max_bytes = 3;
+   */
+  maxBytes: bigint;
+
+  /**
+   * @generated from field: uint32 max_blobs = 4;
+   */
+  maxBlobs: number;
+
+  /**
+   * Most bytes read a second, on average over a second; 0 is no limit.
+   *
+   * @generated from field: uint64 bytes_per_second = 5;
+   */
+  bytesPerSecond: bigint;
+};
+
+/**
+ * Describes the message cairn.storage.v1.ScrubRangeRequest.
+ * Use `create(ScrubRangeRequestSchema)` to create a new message.
+ */
+export const ScrubRangeRequestSchema: GenMessage<ScrubRangeRequest> = /*@__PURE__*/
+  messageDesc(file_cairn_storage_v1_storage, 16);
+
+/**
+ * @generated from message cairn.storage.v1.ScrubRangeResponse
+ */
+export type ScrubRangeResponse = Message<"cairn.storage.v1.ScrubRangeResponse"> & {
+  /**
+   * @generated from oneof cairn.storage.v1.ScrubRangeResponse.part
+   */
+  part: {
+    /**
+     * @generated from field: cairn.storage.v1.ScrubbedBlobs blobs = 1;
+     */
+    value: ScrubbedBlobs;
+    case: "blobs";
+  } | {
+    /**
+     * @generated from field: cairn.storage.v1.ScrubbedRange range = 2;
+     */
+    value: ScrubbedRange;
+    case: "range";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message cairn.storage.v1.ScrubRangeResponse.
+ * Use `create(ScrubRangeResponseSchema)` to create a new message.
+ */
+export const ScrubRangeResponseSchema: GenMessage<ScrubRangeResponse> = /*@__PURE__*/
+  messageDesc(file_cairn_storage_v1_storage, 17);
+
+/**
+ * @generated from message cairn.storage.v1.ScrubbedBlobs
+ */
+export type ScrubbedBlobs = Message<"cairn.storage.v1.ScrubbedBlobs"> & {
+  /**
+   * @generated from field: repeated cairn.storage.v1.ScrubbedBlob blobs = 1;
+   */
+  blobs: ScrubbedBlob[];
+};
+
+/**
+ * Describes the message cairn.storage.v1.ScrubbedBlobs.
+ * Use `create(ScrubbedBlobsSchema)` to create a new message.
+ */
+export const ScrubbedBlobsSchema: GenMessage<ScrubbedBlobs> = /*@__PURE__*/
+  messageDesc(file_cairn_storage_v1_storage, 18);
+
+/**
+ * @generated from message cairn.storage.v1.ScrubbedBlob
+ */
+export type ScrubbedBlob = Message<"cairn.storage.v1.ScrubbedBlob"> & {
+  /**
+   * @generated from field: string blob_id = 1;
+   */
+  blobId: string;
+
+  /**
+   * @generated from field: uint64 size_bytes = 2;
+   */
+  sizeBytes: bigint;
+
+  /**
+   * Since its write on this node, by the node's own clock.
+   *
+   * @generated from field: int64 age_ms = 3;
+   */
+  ageMs: bigint;
+
+  /**
+   * The medium does not give back what was written; `detail` says what is wrong.
+   *
+   * @generated from field: bool damaged = 4;
+   */
+  damaged: boolean;
+
+  /**
+   * @generated from field: string detail = 5;
+   */
+  detail: string;
+};
+
+/**
+ * Describes the message cairn.storage.v1.ScrubbedBlob.
+ * Use `create(ScrubbedBlobSchema)` to create a new message.
+ */
+export const ScrubbedBlobSchema: GenMessage<ScrubbedBlob> = /*@__PURE__*/
+  messageDesc(file_cairn_storage_v1_storage, 19);
+
+/**
+ * @generated from message cairn.storage.v1.ScrubbedRange
+ */
+export type ScrubbedRange = Message<"cairn.storage.v1.ScrubbedRange"> & {
+  /**
+   * Ids greater than this one ...
+   *
+   * @generated from field: string after_blob_id = 1;
+   */
+  afterBlobId: string;
+
+  /**
+   * ... up to this one, which need not be a replica's.
+   *
+   * @generated from field: string through_blob_id = 2;
+   */
+  throughBlobId: string;
+
+  /**
+   * The walk has reached its end; when this range is handled it begins again.
+   *
+   * @generated from field: bool end_of_volume = 3;
+   */
+  endOfVolume: boolean;
+
+  /**
+   * @generated from field: uint64 read_bytes = 4;
+   */
+  readBytes: bigint;
+
+  /**
+   * All replicas on the volume.
+   *
+   * @generated from field: uint64 total = 5;
+   */
+  total: bigint;
+};
+
+/**
+ * Describes the message cairn.storage.v1.ScrubbedRange.
+ * Use `create(ScrubbedRangeSchema)` to create a new message.
+ */
+export const ScrubbedRangeSchema: GenMessage<ScrubbedRange> = /*@__PURE__*/
+  messageDesc(file_cairn_storage_v1_storage, 20);
+
+/**
+ * How far the walk of ScrubRange is.
+ *
+ * @generated from message cairn.storage.v1.ScrubProgress
+ */
+export type ScrubProgress = Message<"cairn.storage.v1.ScrubProgress"> & {
+  /**
+   * Ids up to this one are handled.
+   *
+   * @generated from field: string handled_through_blob_id = 1;
+   */
+  handledThroughBlobId: string;
+
+  /**
+   * @generated from field: uint64 pass_blobs = 2;
+   */
+  passBlobs: bigint;
+
+  /**
+   * @generated from field: uint64 pass_bytes = 3;
+   */
+  passBytes: bigint;
+
+  /**
+   * @generated from field: uint64 pass_damaged = 4;
+   */
+  passDamaged: bigint;
+
+  /**
+   * Since the pass began.
+   *
+   * @generated from field: int64 pass_age_ms = 5;
+   */
+  passAgeMs: bigint;
+
+  /**
+   * Since the pass before ended; absent when none has.
+   *
+   * @generated from field: optional int64 last_pass_age_ms = 6;
+   */
+  lastPassAgeMs?: bigint | undefined;
+};
+
+/**
+ * Describes the message cairn.storage.v1.ScrubProgress.
+ * Use `create(ScrubProgressSchema)` to create a new message.
+ */
+export const ScrubProgressSchema: GenMessage<ScrubProgress> = /*@__PURE__*/
+  messageDesc(file_cairn_storage_v1_storage, 21);
+
+/**
  * @generated from message cairn.storage.v1.GetNodeRequest
  */
 export type GetNodeRequest = Message<"cairn.storage.v1.GetNodeRequest"> & {
@@ -488,7 +714,7 @@ export type GetNodeRequest = Message<"cairn.storage.v1.GetNodeRequest"> & {
  * Use `create(GetNodeRequestSchema)` to create a new message.
  */
 export const GetNodeRequestSchema: GenMessage<GetNodeRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 16);
+  messageDesc(file_cairn_storage_v1_storage, 22);
 
 /**
  * @generated from message cairn.storage.v1.GetNodeResponse
@@ -519,7 +745,7 @@ export type GetNodeResponse = Message<"cairn.storage.v1.GetNodeResponse"> & {
  * Use `create(GetNodeResponseSchema)` to create a new message.
  */
 export const GetNodeResponseSchema: GenMessage<GetNodeResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 17);
+  messageDesc(file_cairn_storage_v1_storage, 23);
 
 /**
  * @generated from message cairn.storage.v1.VolumeStatus
@@ -563,6 +789,11 @@ export type VolumeStatus = Message<"cairn.storage.v1.VolumeStatus"> & {
    * @generated from field: cairn.storage.v1.HistoryPosition history = 7;
    */
   history?: HistoryPosition | undefined;
+
+  /**
+   * @generated from field: cairn.storage.v1.ScrubProgress scrub = 8;
+   */
+  scrub?: ScrubProgress | undefined;
 };
 
 /**
@@ -570,7 +801,7 @@ export type VolumeStatus = Message<"cairn.storage.v1.VolumeStatus"> & {
  * Use `create(VolumeStatusSchema)` to create a new message.
  */
 export const VolumeStatusSchema: GenMessage<VolumeStatus> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 18);
+  messageDesc(file_cairn_storage_v1_storage, 24);
 
 /**
  * @generated from message cairn.storage.v1.FollowHistoryRequest
@@ -599,7 +830,7 @@ export type FollowHistoryRequest = Message<"cairn.storage.v1.FollowHistoryReques
  * Use `create(FollowHistoryRequestSchema)` to create a new message.
  */
 export const FollowHistoryRequestSchema: GenMessage<FollowHistoryRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 19);
+  messageDesc(file_cairn_storage_v1_storage, 25);
 
 /**
  * @generated from message cairn.storage.v1.FollowHistoryResponse
@@ -612,7 +843,7 @@ export type FollowHistoryResponse = Message<"cairn.storage.v1.FollowHistoryRespo
  * Use `create(FollowHistoryResponseSchema)` to create a new message.
  */
 export const FollowHistoryResponseSchema: GenMessage<FollowHistoryResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 20);
+  messageDesc(file_cairn_storage_v1_storage, 26);
 
 /**
  * Whether a volume takes reads and writes (P9).
@@ -720,6 +951,20 @@ export const StorageService: GenService<{
     methodKind: "unary";
     input: typeof VerifyBlobRequestSchema;
     output: typeof VerifyBlobResponseSchema;
+  },
+  /**
+   * Scrubs: re-reads the next replicas of one volume, in blob id order, from the medium where the file system can
+   * (P8), at a bounded rate; names each of them, sound or damaged, so that the caller can compare the range with its
+   * rows in the same walk. Batches of blobs, last the range; a stream without a range was cut off, and its part of
+   * the walk comes again. Several callers at once read the same range.
+   * Errors: VOLUME_SUSPENDED. Retry: yes.
+   *
+   * @generated from rpc cairn.storage.v1.StorageService.ScrubRange
+   */
+  scrubRange: {
+    methodKind: "server_streaming";
+    input: typeof ScrubRangeRequestSchema;
+    output: typeof ScrubRangeResponseSchema;
   },
   /**
    * The node and its volumes with capacity and state; also the heartbeat. Retry: yes.
