@@ -13,12 +13,15 @@ import {
   credentials,
   Metadata,
   type ServiceError,
+  status,
 } from "@grpc/grpc-js";
 import { type Call, endReason, throwIfEnded } from "./call";
 import { grpcChannelOptions } from "./grpc-options";
 import { asBuffer } from "./grpc-server";
+import { GrpcSessions } from "./grpc-sessions";
 import { askHealth, type PeerDependency } from "./health";
 import { mapStream } from "./map-stream";
+import type { ResetLimit } from "./reset-budget";
 import { type AnyMethod, type Interceptor, intercept, mapMethods, type ServiceClient } from "./service";
 import { keepByteOrderMarks } from "./text-encoding";
 import { authorizationKey, fromStatus, requestIdKey, traceparentKey } from "./wire";
@@ -37,19 +40,31 @@ type Codec = {
   deserialize: (bytes: Buffer) => Message;
 };
 
-/** A connection to a process at `address` ("host:port"). Opens when first used and reopens by itself. */
-export function connectGrpc(address: string, clusterSecret: string): GrpcConnection {
+/** A session shares its connection with no other, or giving one up would change nothing. */
+const sessionOptions = { ...grpcChannelOptions, "grpc.use_local_subchannel_pool": 1 };
+
+/**
+ * A connection to a process at `address` ("host:port"). Opens when first used and reopens by itself.
+ * `resetLimit` is what the peer bears, when it is not a server of ours.
+ */
+export function connectGrpc(address: string, clusterSecret: string, resetLimit?: ResetLimit): GrpcConnection {
   keepByteOrderMarks();
-  const channel = new Client(address, credentials.createInsecure(), grpcChannelOptions);
+  const sessions = new GrpcSessions(
+    () => new Client(address, credentials.createInsecure(), sessionOptions),
+    resetLimit,
+  );
   const authorization = `Bearer ${clusterSecret}`;
-  const start: Start = { channel, address, metadata: (call) => metadataOf(call, authorization) };
+  const start: Start = { sessions, address, metadata: (call) => metadataOf(call, authorization) };
   return {
     client: (service, interceptors = []) =>
       mapMethods(service, (method) =>
         takeInitialisers(method, intercept(method, methodOf(start, service, method), interceptors)),
       ),
-    health: (timeoutMs) => askHealth(channel, address, timeoutMs),
-    close: () => channel.close(),
+    health: (timeoutMs) => {
+      const { channel, end } = sessions.begin();
+      return askHealth(channel, address, timeoutMs).finally(() => end(false));
+    },
+    close: () => sessions.close(),
   };
 }
 
@@ -64,7 +79,7 @@ function takeInitialisers(method: DescMethod, next: AnyMethod): AnyMethod {
     );
 }
 
-type Start = { channel: Client; address: string; metadata: (call: Call) => Metadata };
+type Start = { sessions: GrpcSessions; address: string; metadata: (call: Call) => Metadata };
 
 function metadataOf(call: Call, authorization: string): Metadata {
   const metadata = new Metadata();
@@ -91,9 +106,15 @@ function methodOf(start: Start, service: DescService, method: DescMethod): AnyMe
   return serverStream(start, codec);
 }
 
-function unary({ channel, address, metadata }: Start, codec: Codec): AnyMethod {
+/** Whether a call that failed so was cut short by this end. */
+function isReset(error: ServiceError, call: Call): boolean {
+  return call.signal.aborted || error.code === status.CANCELLED || error.code === status.DEADLINE_EXCEEDED;
+}
+
+function unary({ sessions, address, metadata }: Start, codec: Codec): AnyMethod {
   return async (request, call) => {
     throwIfEnded(call);
+    const { channel, end } = sessions.begin();
     return new Promise((resolve, reject) => {
       const cancel = () => outbound.cancel();
       const outbound = channel.makeUnaryRequest(
@@ -105,6 +126,7 @@ function unary({ channel, address, metadata }: Start, codec: Codec): AnyMethod {
         optionsOf(call),
         (error, response) => {
           call.signal.removeEventListener("abort", cancel);
+          end(error !== null && isReset(error, call));
           if (error !== null)
             reject(call.signal.aborted ? endReason(call.signal) : fromStatus(error, address));
           else resolve(response);
@@ -115,12 +137,14 @@ function unary({ channel, address, metadata }: Start, codec: Codec): AnyMethod {
   };
 }
 
-function clientStream({ channel, address, metadata }: Start, codec: Codec): AnyMethod {
+function clientStream({ sessions, address, metadata }: Start, codec: Codec): AnyMethod {
   return async (requests: AsyncIterable<Message>, call) => {
     throwIfEnded(call);
     const source = requests[Symbol.asyncIterator]();
     let sourceFailure: unknown;
     let over = false;
+    let sent = false;
+    const { channel, end } = sessions.begin();
     return new Promise((resolve, reject) => {
       const outbound = channel.makeClientStreamRequest(
         codec.path,
@@ -130,6 +154,8 @@ function clientStream({ channel, address, metadata }: Start, codec: Codec): AnyM
         optionsOf(call),
         (error: ServiceError | null, response?: Message) => {
           over = true;
+          // A peer that answers before all was sent has the rest of the stream cut off.
+          end(!sent || (error !== null && isReset(error, call)));
           source.return?.()?.catch(() => {});
           call.signal.removeEventListener("abort", cancel);
           if (error === null) return resolve(response);
@@ -142,10 +168,15 @@ function clientStream({ channel, address, metadata }: Start, codec: Codec): AnyM
       call.signal.addEventListener("abort", cancel, { once: true });
       // The callback tells of every failure; the event alone would end the process.
       outbound.on("error", () => {});
-      pump(source, outbound, () => over).catch((error) => {
-        sourceFailure = error;
-        outbound.cancel();
-      });
+      pump(source, outbound, () => over).then(
+        () => {
+          sent = !over;
+        },
+        (error) => {
+          sourceFailure = error;
+          outbound.cancel();
+        },
+      );
     });
   };
 }
@@ -179,9 +210,10 @@ function isTrailer(message: Message): boolean {
   return (message as { part?: { case?: string } }).part?.case === "trailer";
 }
 
-function serverStream({ channel, address, metadata }: Start, codec: Codec): AnyMethod {
+function serverStream({ sessions, address, metadata }: Start, codec: Codec): AnyMethod {
   return async function* (request, call) {
     throwIfEnded(call);
+    const { channel, end } = sessions.begin();
     const inbound: ClientReadableStream<Message> = channel.makeServerStreamRequest(
       codec.path,
       codec.serialize,
@@ -195,6 +227,7 @@ function serverStream({ channel, address, metadata }: Start, codec: Codec): AnyM
     const cancel = () => inbound.cancel();
     call.signal.addEventListener("abort", cancel, { once: true });
     let whole = false;
+    let refused = false;
     try {
       for await (const message of inbound.iterator({ destroyOnReturn: false })) {
         whole = isTrailer(message);
@@ -202,6 +235,7 @@ function serverStream({ channel, address, metadata }: Start, codec: Codec): AnyM
       }
       whole = true;
     } catch (error) {
+      refused = !isReset(error as ServiceError, call);
       throw call.signal.aborted ? endReason(call.signal) : fromStatus(error, address);
     } finally {
       call.signal.removeEventListener("abort", cancel);
@@ -209,6 +243,7 @@ function serverStream({ channel, address, metadata }: Start, codec: Codec): AnyM
       // through: a reset for each such call would make the peer close the session (nghttp2 allows 33 a second).
       if (whole) inbound.resume();
       else inbound.cancel();
+      end(!whole && !refused);
     }
   };
 }
