@@ -7,10 +7,12 @@ import type { ClusterView, StorageClient } from "./cluster-view";
 import type { ReadLimits } from "./config";
 import type { ObjectMetrics } from "./metrics";
 import type { Slice } from "./plan-read";
-import { ReplicaRead } from "./read-replica";
+import { ReplicaRead, type ReplicaReading } from "./read-replica";
+import { SmallReplicaRead } from "./read-small-replica";
 import type { RepairReports } from "./repair-reports";
 import { type ReadableCopy, readOrder } from "./replica-choice";
 import type { WatchLoop } from "./watch-loop";
+import { smallBlobBytes } from "./write-small-blob";
 
 export type ReadDependencies = {
   readonly cluster: ClusterView;
@@ -38,7 +40,7 @@ export class FailOverRead {
   #rest: Slice | undefined;
   /** The copies of its blob that were not tried yet, best first. */
   #choices: Choice[] = [];
-  #replica: { readonly choice: Choice; readonly read: ReplicaRead } | undefined;
+  #replica: { readonly choice: Choice; readonly read: ReplicaReading } | undefined;
   /** A node answered that it does not hold the blob. */
   #lacked = false;
   #lookedUp = false;
@@ -91,7 +93,7 @@ export class FailOverRead {
   }
 
   /** Whoever shall be read from next: another copy of the same blob, or a copy of the next one. */
-  async #nextReplica(): Promise<{ choice: Choice; read: ReplicaRead } | undefined> {
+  async #nextReplica(): Promise<{ choice: Choice; read: ReplicaReading } | undefined> {
     // A copy that failed behind its last byte has given everything.
     if (this.#rest === undefined || this.#rest.lengthBytes === 0) {
       const next = this.#slices.next();
@@ -108,10 +110,8 @@ export class FailOverRead {
     }
     const { watch, clock, limits } = this.#deps;
     const deps = { watch, clock, stallMs: limits.stallMs };
-    this.#replica = {
-      choice,
-      read: new ReplicaRead(deps, choice.client, choice.volumeId, rest, this.#call),
-    };
+    const Read = rest.lengthBytes <= smallBlobBytes ? SmallReplicaRead : ReplicaRead;
+    this.#replica = { choice, read: new Read(deps, choice.client, choice.volumeId, rest, this.#call) };
     return this.#replica;
   }
 

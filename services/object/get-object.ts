@@ -4,6 +4,7 @@ import type {
   GetObjectHeaderSchema,
   GetObjectRequest,
   GetObjectResponseSchema,
+  GetSmallObjectResponseSchema,
   HeadObjectRequest,
 } from "../../gen/cairn/object/v1/object_pb";
 import { CairnError, hasReason } from "../common/errors/cairn-error";
@@ -15,6 +16,7 @@ import { planRead, type Slice } from "./plan-read";
 import { type ByteRange, knownPart, resolveRange } from "./ranges";
 import { decideRead } from "./read-conditions";
 import { type LeaseDependencies, ReadLease } from "./read-lease";
+import { smallBlobBytes } from "./write-small-blob";
 
 export type GetDependencies = {
   readonly metadata: MetadataClient;
@@ -35,31 +37,66 @@ export async function* getObject(
   request: GetObjectRequest,
   call: Call,
 ): AsyncGenerator<Part> {
-  let found = await lookUp(deps.metadata, request, false, call);
-  let read = new VersionRead(deps, request, found, call);
+  const { read, first } = await openRead(deps, request, Number.POSITIVE_INFINITY, call);
   let sentBytes = 0;
   try {
-    let next: Uint8Array | undefined;
-    try {
-      next = await read.next();
-    } catch (error) {
-      if (!read.gone) throw error;
-      // The version went while its bytes were looked for (P6): nothing is sent yet, so the request begins afresh.
-      read.end();
-      found = await lookUp(deps.metadata, request, false, call);
-      read = new VersionRead(deps, request, found, call);
-      next = await read.next();
-    }
     yield { part: { case: "header", value: read.decided.header } };
-    while (next !== undefined) {
+    for (let next = first; next !== undefined; next = await read.next()) {
       sentBytes += next.length;
       yield { part: { case: "chunk", value: next } };
-      next = await read.next();
     }
     yield { part: { case: "trailer", value: { sentBytes: BigInt(sentBytes) } } };
   } finally {
     deps.read.metrics.bytes.inc({ direction: "out" }, sentBytes);
     read.end();
+  }
+}
+
+/** The same in one message; of what is longer than that, only the header. */
+export async function getSmallObject(
+  deps: GetDependencies,
+  request: GetObjectRequest,
+  call: Call,
+): Promise<MessageInitShape<typeof GetSmallObjectResponseSchema>> {
+  const { read, first } = await openRead(deps, request, smallBlobBytes, call);
+  try {
+    const { header, range } = read.decided;
+    if (range.lengthBytes > smallBlobBytes) return { header };
+    const content = await whole(read, first);
+    deps.read.metrics.bytes.inc({ direction: "out" }, content.length);
+    return { header, content };
+  } finally {
+    read.end();
+  }
+}
+
+/** All that a read brings, joined only when it came in pieces. */
+async function whole(read: VersionRead, first: Uint8Array | undefined): Promise<Uint8Array> {
+  if (first === undefined) return new Uint8Array();
+  if (first.length === read.decided.range.lengthBytes) return first;
+  const pieces: Uint8Array[] = [];
+  for (let next: Uint8Array | undefined = first; next !== undefined; next = await read.next())
+    pieces.push(next);
+  return Buffer.concat(pieces);
+}
+
+/** A version that is being read, with its first bytes unless there are more than `mostBytes` in all. */
+async function openRead(
+  deps: GetDependencies,
+  request: GetObjectRequest,
+  mostBytes: number,
+  call: Call,
+): Promise<{ read: VersionRead; first: Uint8Array | undefined }> {
+  for (let lastTry = false; ; lastTry = true) {
+    const read = new VersionRead(deps, request, await lookUp(deps.metadata, request, false, call), call);
+    try {
+      const first = read.decided.range.lengthBytes > mostBytes ? undefined : await read.next();
+      return { read, first };
+    } catch (error) {
+      read.end();
+      // A version that went while its bytes were looked for (P6): nothing is sent yet, so the request begins afresh.
+      if (!read.gone || lastTry) throw error;
+    }
   }
 }
 

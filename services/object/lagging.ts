@@ -1,7 +1,7 @@
 import type { WriteLimits } from "./config";
 
 /** What is known of a replica that is being written. */
-export type Replica = {
+export type Progress = {
   readonly reader: {
     readonly takenBytes: number;
     readonly lastTakenAtMs: number;
@@ -9,7 +9,7 @@ export type Replica = {
   };
 };
 
-export type Late = { readonly replica: Replica; readonly why: "behind" | "slow" | "stalled" };
+export type Late = { readonly replica: Progress; readonly why: "behind" | "slow" | "stalled" };
 
 /**
  * Which replica has to go now (P1): one that is 8 MiB behind the other two, or took nothing for 2 s while they did
@@ -17,7 +17,7 @@ export type Late = { readonly replica: Replica; readonly why: "behind" | "slow" 
  * the others needs two of them, so it never drops below what is durable.
  */
 export function lagging(
-  active: readonly Replica[],
+  active: readonly Progress[],
   durable: number,
   writtenBytes: number,
   nowMs: number,

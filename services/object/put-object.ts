@@ -1,16 +1,16 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Outcome, VersionContentSchema } from "../../gen/cairn/metadata/v1/metadata_pb";
+import type { Outcome } from "../../gen/cairn/metadata/v1/metadata_pb";
 import type { PutObjectFinish, PutObjectHeader } from "../../gen/cairn/object/v1/object_pb";
 import { CairnError, toCairnError } from "../common/errors/cairn-error";
 import { newId } from "../common/ids/uuid";
 import type { Call } from "../common/rpc/call";
-import type { Change, Commits, KnownBucket } from "./commit";
-import { checkClaims, Digests } from "./digests";
-import { type DurableBlob, newBlob, wholeBlob } from "./durable-blob";
+import type { Commits, KnownBucket } from "./commit";
+import { Digests } from "./digests";
 import { LongBody, type LongBodyDependencies } from "./long-body";
 import type { ObjectMetrics } from "./metrics";
 import type { ObjectInfoInit } from "./object-info";
-import { BlobWrite, type WriteDependencies } from "./write-blob";
+import { type ContentInit, checkedContent, putInfo, putVersion } from "./put-version";
+import type { WriteDependencies } from "./replica-quorum";
+import { BlobWrite } from "./write-blob";
 
 export type PutDependencies = {
   readonly write: WriteDependencies;
@@ -27,8 +27,6 @@ export type BodySource = {
   /** The next chunk, or the finish. Rejects when the sender is gone or the stream is not in order. */
   next(): Promise<Uint8Array | PutObjectFinish>;
 };
-
-type ContentInit = MessageInitShape<typeof VersionContentSchema>;
 
 /**
  * DESIGN section 5: bytes to three nodes as they come, digests on the way, one commit at the end. Whatever fails
@@ -51,18 +49,10 @@ export async function putObject(
       if (held !== undefined) await held;
       part = await body.next();
     }
-    const checksums = digests.finish();
-    checkClaims(checksums, digests.sizeBytes, part);
-    checkAnnounced(header, digests.sizeBytes);
-    const content: ContentInit = {
-      sizeBytes: BigInt(digests.sizeBytes),
-      etag: Buffer.from(checksums.md5).toString("hex"),
-      checksums,
-      ...(header.headers === undefined ? {} : { headers: header.headers }),
-    };
+    const content = checkedContent(digests, header, part);
     const outcome = await writer.commit(content);
     deps.metrics.bytes.inc({ direction: "in" }, digests.sizeBytes);
-    return info(header, content, outcome);
+    return putInfo(header, content, outcome);
   } catch (thrown) {
     const error = toCairnError(thrown);
     writer.abort(error);
@@ -103,7 +93,7 @@ class BodyWriter {
     }
     const outcome = await this.#deps.commits.decide(
       this.#bucket,
-      this.#putVersion(content, last),
+      putVersion(this.#header, content, last),
       this.#call,
     );
     if (last?.incomplete) this.#deps.onIncomplete();
@@ -155,40 +145,4 @@ class BodyWriter {
     }
     return this.#blob;
   }
-
-  #putVersion(content: ContentInit, blob: DurableBlob | undefined): (configVersion: bigint) => Change {
-    const { key, conditions } = this.#header;
-    return (configVersion) => ({
-      case: "putVersion",
-      value: {
-        bucketId: this.#bucket.bucketId,
-        configVersion,
-        key,
-        content,
-        ...(conditions === undefined ? {} : { conditions }),
-        extents: blob === undefined ? [] : [wholeBlob(blob)],
-        newBlobs: blob === undefined ? [] : [newBlob(blob)],
-      },
-    });
-  }
-}
-
-function checkAnnounced(header: PutObjectHeader, sizeBytes: number): void {
-  if (header.sizeBytes === undefined || header.sizeBytes === BigInt(sizeBytes)) return;
-  throw new CairnError("SIZE_MISMATCH", {
-    message: `${sizeBytes} bytes came, ${header.sizeBytes} were announced.`,
-  });
-}
-
-function info(header: PutObjectHeader, content: ContentInit, outcome: Outcome): ObjectInfoInit {
-  const version = outcome.result.case === "version" ? outcome.result.value : undefined;
-  return {
-    key: header.key,
-    versionId: version?.versionId ?? "",
-    lastModifiedMs: version?.createdAtMs ?? 0n,
-    sizeBytes: content.sizeBytes ?? 0n,
-    etag: content.etag ?? "",
-    ...(content.headers == null ? {} : { headers: content.headers }),
-    ...(content.checksums == null ? {} : { checksums: content.checksums }),
-  };
 }

@@ -13,12 +13,20 @@ type Waiting = {
   reject(error: CairnError): void;
 };
 
+/** A slice on its way from one replica. */
+export type ReplicaReading = {
+  /** The next bytes; undefined when the slice is complete. Throws why this replica cannot go on. */
+  next(): Promise<Uint8Array | undefined>;
+  /** Lets go of all that it holds, on the node too (I8). */
+  close(): void;
+};
+
 /**
  * Reads a slice from one replica. Ends with SERVICE_UNAVAILABLE when it sends nothing for `stallMs` or ends without
  * its trailer; the caller then knows by the bytes that came where to go on. The node reads one
  * block ahead, so this does not (I7).
  */
-export class ReplicaRead implements Watched {
+export class ReplicaRead implements ReplicaReading, Watched {
   readonly #iterator: AsyncIterator<ReadBlobResponse>;
   readonly #controller = new EndController();
   readonly #watch: WatchLoop;
@@ -57,7 +65,6 @@ export class ReplicaRead implements Watched {
     deps.watch.add(this);
   }
 
-  /** The next bytes; undefined when the slice is complete. Throws why this replica cannot go on. */
   next(): Promise<Uint8Array | undefined> {
     return new Promise((resolve, reject) => {
       this.#waiting = { sinceMs: this.#clock.monotonicMs(), resolve, reject };

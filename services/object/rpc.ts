@@ -1,14 +1,16 @@
 import type { ObjectService } from "../../gen/cairn/object/v1/object_pb";
+import { CairnError } from "../common/errors/cairn-error";
 import type { ServiceImpl } from "../common/rpc/service";
 import type { ClusterView } from "./cluster-view";
 import type { Commits, MetadataClient } from "./commit";
 import { copyObject } from "./copy-object";
 import { deleteObject, deleteObjects } from "./delete-objects";
 import { getCluster } from "./get-cluster";
-import { type GetDependencies, getObject, headObject } from "./get-object";
+import { type GetDependencies, getObject, getSmallObject, headObject } from "./get-object";
 import { listObjects } from "./list-objects";
 import type { ObjectMetrics } from "./metrics";
 import { type PutDependencies, putObject } from "./put-object";
+import { putSmallObject } from "./put-small-object";
 import { PutStream } from "./put-stream";
 
 export type ObjectRpcDependencies = {
@@ -32,6 +34,14 @@ export function objectRpc(deps: ObjectRpcDependencies): ServiceImpl<typeof Objec
       } finally {
         stream.close();
       }
+    },
+    async putSmallObject({ header, content, finish }, call) {
+      if (header === undefined || finish === undefined) throw new CairnError("INVALID_ARGUMENT");
+      return { info: await putSmallObject(deps.put, header, content, finish, call) };
+    },
+    getSmallObject: ({ read }, call) => {
+      if (read === undefined) throw new CairnError("INVALID_ARGUMENT");
+      return getSmallObject(deps.get, read, call);
     },
     getObject: (request, call) => getObject(deps.get, request, call),
     headObject: async (request, call) => ({ header: await headObject(deps.get, request, call) }),

@@ -11,10 +11,12 @@ import {
   type VolumeStatusSchema,
   type HistoryPosition as WirePosition,
   type WriteBlobRequest,
+  type WriteSmallBlobRequest,
 } from "../../gen/cairn/storage/v1/storage_pb";
 import { CairnError } from "../common/errors/cairn-error";
 import type { Call } from "../common/rpc/call";
 import type { ServiceImpl } from "../common/rpc/service";
+import type { BlobReading } from "./engine";
 import type { HistoryPosition } from "./history";
 import { MessagesUntilEnd } from "./messages-until-end";
 import { lastBlobId, type ScrubProgress } from "./scrub-position";
@@ -33,6 +35,11 @@ export function storageRpc(node: StorageNode): ServiceImpl<typeof StorageService
   return {
     writeBlob: (requests, call) => node.whileWriting(writeBlob(node, requests, call)),
     readBlob: (request, call) => readBlob(node, request, call),
+    writeSmallBlob: (request) => node.whileWriting(writeSmallBlob(node, request)),
+    readSmallBlob: async ({ volumeId, blobId, offsetBytes, lengthBytes }, call) => {
+      const range = { offsetBytes: Number(offsetBytes), lengthBytes };
+      return { content: await whole((await node.volume(volumeId).read(blobId, range, call)).chunks) };
+    },
     deleteBlobs: async ({ volumeId, blobIds, confirmed, current }) => {
       await node.volume(volumeId).delete(blobIds, toPosition(confirmed), toPosition(current));
       return { deletedBlobIds: blobIds };
@@ -94,6 +101,26 @@ async function writeBlob(node: StorageNode, requests: AsyncIterable<WriteBlobReq
   } finally {
     await write.abort();
   }
+}
+
+async function writeSmallBlob(node: StorageNode, request: WriteSmallBlobRequest) {
+  const { blobId, volumeId, content, crc32c } = request;
+  const write = await node.beginWrite(blobId, volumeId, content.length);
+  try {
+    if (content.length > 0) await write.append(content);
+    await write.finish({ sizeBytes: content.length, crc32c });
+    return { volumeId: write.volumeId };
+  } catch (error) {
+    await write.abort();
+    throw error;
+  }
+}
+
+async function whole(chunks: BlobReading["chunks"]): Promise<Uint8Array> {
+  if ("length" in chunks && chunks.length === 1 && chunks[0] !== undefined) return chunks[0];
+  const pieces: Uint8Array[] = [];
+  for await (const chunk of chunks) pieces.push(chunk);
+  return Buffer.concat(pieces);
 }
 
 async function* readBlob(

@@ -12,6 +12,7 @@ import type {
   RangeRequestSchema,
 } from "../../../gen/cairn/object/v1/object_pb";
 import { CairnError, hasReason } from "../../common/errors/cairn-error";
+import type { Call } from "../../common/rpc/call";
 import type { Answer, ByteStream } from "../answers/answer";
 import type { Exchange } from "../http/exchange";
 import { httpDateMs, readConditions } from "./conditions";
@@ -59,21 +60,21 @@ async function open(
   context: S3Context,
   request: Request,
   range: MessageInitShape<typeof RangeRequestSchema> | undefined,
-): Promise<ObjectReading> {
+): Promise<Reading> {
+  const read = (wanted: Request) => Reading.open(context, wanted, exchange.call);
   const ifRange = exchange.req.headers["if-range"];
-  if (range === undefined) return ObjectReading.open(context.objects.getObject(request, exchange.call));
+  if (range === undefined) return read(request);
   const ranged = { ...request, range };
-  if (typeof ifRange !== "string")
-    return ObjectReading.open(context.objects.getObject(ranged, exchange.call));
+  if (typeof ifRange !== "string") return read(ranged);
   try {
-    const reading = await ObjectReading.open(context.objects.getObject(ranged, exchange.call));
+    const reading = await read(ranged);
     if (holds(ifRange, reading.header)) return reading;
     reading.close();
   } catch (error) {
     // Whether the range fits says nothing while the validator may not hold.
     if (!hasReason(error, "RANGE_NOT_SATISFIABLE")) throw error;
   }
-  return ObjectReading.open(context.objects.getObject(request, exchange.call));
+  return read(request);
 }
 
 /** If-Range (RFC 9110 section 13.1.5): the same strong tag, or exactly the same date. */
@@ -84,30 +85,43 @@ function holds(ifRange: string, header: GetObjectHeader): boolean {
   return dateMs !== undefined && Math.floor(Number(info.lastModifiedMs) / 1000) * 1000 === dateMs;
 }
 
-/** A GetObject stream behind its header, pulled as the client takes it. */
-class ObjectReading implements ByteStream {
+/** What a read brings: in one message where it is small, else a stream that is pulled as the client takes it. */
+class Reading implements ByteStream {
   readonly header: GetObjectHeader;
   readonly lengthBytes: number;
-  readonly #responses: AsyncIterator<GetObjectResponse>;
+  #content: Uint8Array | undefined;
+  readonly #responses: AsyncIterator<GetObjectResponse> | undefined;
   #receivedBytes = 0;
 
-  private constructor(header: GetObjectHeader, responses: AsyncIterator<GetObjectResponse>) {
+  private constructor(
+    header: GetObjectHeader,
+    bytes: { content?: Uint8Array; responses?: AsyncIterator<GetObjectResponse> },
+  ) {
     this.header = header;
     this.lengthBytes = Number(header.lengthBytes);
-    this.#responses = responses;
+    this.#content = bytes.content;
+    this.#responses = bytes.responses;
   }
 
-  static async open(stream: AsyncIterable<GetObjectResponse>): Promise<ObjectReading> {
-    const responses = stream[Symbol.asyncIterator]();
+  static async open({ objects }: S3Context, read: Request, call: Call): Promise<Reading> {
+    const small = await objects.getSmallObject({ read }, call);
+    if (small.header !== undefined && small.content !== undefined)
+      return new Reading(small.header, { content: small.content });
+    const responses = objects.getObject(read, call)[Symbol.asyncIterator]();
     const first = await responses.next();
     if (first.done || first.value.part.case !== "header") {
       responses.return?.()?.catch(() => {});
       throw new CairnError("INTERNAL", { message: "The object's stream began without a header." });
     }
-    return new ObjectReading(first.value.part.value, responses);
+    return new Reading(first.value.part.value, { responses });
   }
 
   async next(): Promise<Uint8Array | undefined> {
+    if (this.#responses === undefined) {
+      const content = this.#content;
+      this.#content = undefined;
+      return content;
+    }
     while (true) {
       const next = await this.#responses.next();
       if (next.done || next.value.part.case === "trailer") return undefined;
@@ -120,8 +134,10 @@ class ObjectReading implements ByteStream {
 
   /** Gives the stream up; one whose bytes have all come is read to its trailer, as a reset would cost the session. */
   close(): void {
+    const responses = this.#responses;
+    if (responses === undefined) return;
     const whole = this.#receivedBytes === this.lengthBytes;
     const rest = whole ? this.next() : Promise.resolve(undefined);
-    rest.then(() => this.#responses.return?.()).catch(() => {});
+    rest.then(() => responses.return?.()).catch(() => {});
   }
 }

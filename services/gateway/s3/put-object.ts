@@ -5,16 +5,30 @@
  * Left out: aws-chunked bodies and trailers, ACLs, tags, encryption, object lock, storage classes (refused, not ignored).
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { PutObjectHeaderSchema, PutObjectRequestSchema } from "../../../gen/cairn/object/v1/object_pb";
+import type {
+  ObjectInfo,
+  PutObjectHeaderSchema,
+  PutObjectRequestSchema,
+} from "../../../gen/cairn/object/v1/object_pb";
 import { CairnError, hasReason } from "../../common/errors/cairn-error";
 import { emptyAnswer, jsonAnswer } from "../answers/answer";
 import type { RequestBody } from "../body/request-body";
+import type { Exchange } from "../http/exchange";
 import { type ClaimedChecksums, checksumElements, checksumHeaders, claimedChecksums } from "./checksums";
 import { writeConditions } from "./conditions";
 import { contentHeaders } from "./content-headers";
 import { infoOf, isoDate } from "./object-answer";
-import { authorisedBucket, bucketNameOf, bucketRef, keyOf, type S3Operation } from "./s3-operation";
+import {
+  authorisedBucket,
+  bucketNameOf,
+  bucketRef,
+  keyOf,
+  type S3Context,
+  type S3Operation,
+} from "./s3-operation";
 import { refuseUnsupportedHeaders } from "./unsupported-headers";
+
+type Header = MessageInitShape<typeof PutObjectHeaderSchema>;
 
 export const putObject: S3Operation = {
   name: "PutObject",
@@ -33,7 +47,7 @@ export const putObject: S3Operation = {
       });
     }
     const conditions = writeConditions(headers);
-    const header: MessageInitShape<typeof PutObjectHeaderSchema> = {
+    const header: Header = {
       bucket: bucketRef(bucket),
       key: keyOf(exchange),
       headers: contentHeaders(headers),
@@ -42,7 +56,7 @@ export const putObject: S3Operation = {
       ...(body.declaredBytes === undefined ? {} : { sizeBytes: BigInt(body.declaredBytes) }),
     };
     try {
-      const info = infoOf(await context.objects.putObject(messages(header, body, checksums), exchange.call));
+      const info = infoOf(await send(exchange, context, header, checksums));
       const answer = ["ETag", `"${info.etag}"`, ...checksumHeaders(info.checksums)];
       if (exchange.dialect === "xml") return emptyAnswer(200, answer);
       return jsonAnswer(
@@ -71,12 +85,37 @@ export const putObject: S3Operation = {
   },
 };
 
+/** A body that fits one message goes in one; any other one is streamed as it comes. */
+async function send(
+  exchange: Exchange,
+  { objects }: S3Context,
+  header: Header,
+  checksums: ClaimedChecksums,
+): Promise<{ info?: ObjectInfo | undefined }> {
+  const { body, call } = exchange;
+  const { declaredBytes } = body;
+  if (declaredBytes === undefined || declaredBytes > smallBodyBytes)
+    return objects.putObject(messages(header, body, checksums), call);
+  const content = declaredBytes === 0 ? undefined : await body.next(declaredBytes);
+  return objects.putSmallObject(
+    { header, content: content ?? new Uint8Array(), finish: finishOf(body, checksums) },
+    call,
+  );
+}
+
+function finishOf(body: RequestBody, checksums: ClaimedChecksums) {
+  return { sizeBytes: BigInt(body.receivedBytes), checksums: checksums.claimed };
+}
+
+/** What one message carries. */
+const smallBodyBytes = 1024 * 1024;
+
 /** Chunks that travel well: each message costs the same on its way through four services, however short it is. */
 const chunkBytes = 256 * 1024;
 
 /** Header, the body's chunks, and Finish only behind a body that ended as it should (DESIGN §5.2). */
 async function* messages(
-  header: MessageInitShape<typeof PutObjectHeaderSchema>,
+  header: Header,
   body: RequestBody,
   checksums: ClaimedChecksums,
 ): AsyncGenerator<MessageInitShape<typeof PutObjectRequestSchema>> {
@@ -84,7 +123,5 @@ async function* messages(
   for (let chunk = await body.next(chunkBytes); chunk !== undefined; chunk = await body.next(chunkBytes)) {
     yield { part: { case: "chunk", value: chunk } };
   }
-  yield {
-    part: { case: "finish", value: { sizeBytes: BigInt(body.receivedBytes), checksums: checksums.claimed } },
-  };
+  yield { part: { case: "finish", value: finishOf(body, checksums) } };
 }

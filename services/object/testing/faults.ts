@@ -37,12 +37,7 @@ export function faultyStorage(client: StorageClient, faults: NodeFaults): Storag
       refuseWhenDown(faults);
       if (faults.refuseWrites !== undefined) throw new CairnError(faults.refuseWrites);
       const limits = () => [faults.stallWritesAfterBytes, faults.breakWritesAfterBytes] as const;
-      faults.openStreams++;
-      try {
-        return await client.writeBlob(passing(requests, faults, limits, call), call);
-      } finally {
-        faults.openStreams--;
-      }
+      return whileOpen(faults, () => client.writeBlob(passing(requests, faults, limits, call), call));
     },
     readBlob: async function* (request, call) {
       refuseWhenDown(faults);
@@ -54,6 +49,28 @@ export function faultyStorage(client: StorageClient, faults: NodeFaults): Storag
       } finally {
         faults.openStreams--;
       }
+    },
+    writeSmallBlob: async (request, call) => {
+      refuseWhenDown(faults);
+      if (faults.refuseWrites !== undefined) throw new CairnError(faults.refuseWrites);
+      return whileOpen(faults, async () => {
+        await pass(
+          request.content?.length ?? 0,
+          faults.stallWritesAfterBytes,
+          faults.breakWritesAfterBytes,
+          call,
+        );
+        return client.writeSmallBlob(request, call);
+      });
+    },
+    readSmallBlob: async (request, call) => {
+      refuseWhenDown(faults);
+      faults.reads++;
+      return whileOpen(faults, async () => {
+        const answer = await client.readSmallBlob(request, call);
+        await pass(answer.content.length, faults.stallReadsAfterBytes, faults.breakReadsAfterBytes, call);
+        return answer;
+      });
     },
     deleteBlobs: unary(client.deleteBlobs),
     listBlobs: unary(client.listBlobs),
@@ -69,6 +86,15 @@ export function faultyStorage(client: StorageClient, faults: NodeFaults): Storag
 
 type Message = { readonly part?: { readonly case?: string | undefined; readonly value?: unknown } };
 
+async function whileOpen<T>(faults: NodeFaults, work: () => Promise<T>): Promise<T> {
+  faults.openStreams++;
+  try {
+    return await work();
+  } finally {
+    faults.openStreams--;
+  }
+}
+
 async function* passing<M extends Message>(
   messages: AsyncIterable<M>,
   faults: NodeFaults,
@@ -79,12 +105,20 @@ async function* passing<M extends Message>(
   for await (const message of messages) {
     refuseWhenDown(faults);
     if (message.part?.case === "chunk") bytes += (message.part.value as Uint8Array).length;
-    const [stallAfterBytes, breakAfterBytes] = limits();
-    if (bytes > breakAfterBytes)
-      throw new CairnError("SERVICE_UNAVAILABLE", { message: "broken off by the test" });
-    if (bytes > stallAfterBytes) await untilEnd(call.signal);
+    await pass(bytes, ...limits(), call);
     yield message;
   }
+}
+
+async function pass(
+  bytes: number,
+  stallAfterBytes: number,
+  breakAfterBytes: number,
+  call: Call,
+): Promise<void> {
+  if (bytes > breakAfterBytes)
+    throw new CairnError("SERVICE_UNAVAILABLE", { message: "broken off by the test" });
+  if (bytes > stallAfterBytes) await untilEnd(call.signal);
 }
 
 function untilEnd(signal: EndSignal): Promise<never> {

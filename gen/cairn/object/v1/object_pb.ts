@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cairn/object/v1/object.proto.
  */
 export const file_cairn_object_v1_object: GenFile = /*@__PURE__*/
-  fileDesc("ChxjYWlybi9vYmplY3QvdjEvb2JqZWN0LnByb3RvEg9jYWlybi5vYmplY3QudjEiygEKCk9iamVjdEluZm8SCwoDa2V5GAEgASgJEhIKCnZlcnNpb25faWQYAiABKAkSEgoKc2l6ZV9ieXRlcxgDIAEoBBIMCgRldGFnGAQgASgJEhgKEGxhc3RfbW9kaWZpZWRfbXMYBSABKAMSMAoHaGVhZGVycxgGIAEoCzIfLmNhaXJuLmNvbW1vbi52MS5Db250ZW50SGVhZGVycxItCgljaGVja3N1bXMYByABKAsyGi5jYWlybi5jb21tb24udjEuQ2hlY2tzdW1zIkAKCUJ1Y2tldFJlZhIbCglidWNrZXRfaWQYASABKAlCCLpIBXIDsAEBEhYKDmNvbmZpZ192ZXJzaW9uGAIgASgEIpMBChBQdXRPYmplY3RSZXF1ZXN0EjIKBmhlYWRlchgBIAEoCzIgLmNhaXJuLm9iamVjdC52MS5QdXRPYmplY3RIZWFkZXJIABIPCgVjaHVuaxgCIAEoDEgAEjIKBmZpbmlzaBgDIAEoCzIgLmNhaXJuLm9iamVjdC52MS5QdXRPYmplY3RGaW5pc2hIAEIGCgRwYXJ0IrUCCg9QdXRPYmplY3RIZWFkZXISMgoGYnVja2V0GAEgASgLMhouY2Fpcm4ub2JqZWN0LnYxLkJ1Y2tldFJlZkIGukgDyAEBEhcKA2tleRgCIAEoCUIKukgHcgUgASiACBIwCgdoZWFkZXJzGAMgASgLMh8uY2Fpcm4uY29tbW9uLnYxLkNvbnRlbnRIZWFkZXJzEjQKCmNvbmRpdGlvbnMYBCABKAsyIC5jYWlybi5jb21tb24udjEuV3JpdGVDb25kaXRpb25zEhcKCnNpemVfYnl0ZXMYBSABKARIAIgBARJFCgphbGdvcml0aG1zGAYgAygOMiIuY2Fpcm4ub2JqZWN0LnYxLkNoZWNrc3VtQWxnb3JpdGhtQg26SAqSAQciBYIBAhABQg0KC19zaXplX2J5dGVzIlQKD1B1dE9iamVjdEZpbmlzaBISCgpzaXplX2J5dGVzGAEgASgEEi0KCWNoZWNrc3VtcxgCIAEoCzIaLmNhaXJuLmNvbW1vbi52MS5DaGVja3N1bXMiPgoRUHV0T2JqZWN0UmVzcG9uc2USKQoEaW5mbxgBIAEoCzIbLmNhaXJuLm9iamVjdC52MS5PYmplY3RJbmZvIskBCg5SZWFkQ29uZGl0aW9ucxIaCghpZl9tYXRjaBgBIAMoCUIIukgFkgECEEASHwoNaWZfbm9uZV9tYXRjaBgCIAMoCUIIukgFkgECEEASIQoUaWZfbW9kaWZpZWRfc2luY2VfbXMYAyABKANIAIgBARIjChZpZl91bm1vZGlmaWVkX3NpbmNlX21zGAQgASgDSAGIAQFCFwoVX2lmX21vZGlmaWVkX3NpbmNlX21zQhkKF19pZl91bm1vZGlmaWVkX3NpbmNlX21zImEKDFJhbmdlUmVxdWVzdBIwCgpmaXJzdF9sYXN0GAEgASgLMhouY2Fpcm4ub2JqZWN0LnYxLkZpcnN0TGFzdEgAEhYKDHN1ZmZpeF9ieXRlcxgCIAEoBEgAQgcKBXJhbmdlIjYKCUZpcnN0TGFzdBINCgVmaXJzdBgBIAEoBBIRCgRsYXN0GAIgASgESACIAQFCBwoFX2xhc3Qi3wEKEEdldE9iamVjdFJlcXVlc3QSMgoGYnVja2V0GAEgASgLMhouY2Fpcm4ub2JqZWN0LnYxLkJ1Y2tldFJlZkIGukgDyAEBEhcKA2tleRgCIAEoCUIKukgHcgUgASiACBIbCgp2ZXJzaW9uX2lkGAMgASgJQge6SARyAhhAEjMKCmNvbmRpdGlvbnMYBCABKAsyHy5jYWlybi5vYmplY3QudjEuUmVhZENvbmRpdGlvbnMSLAoFcmFuZ2UYBSABKAsyHS5jYWlybi5vYmplY3QudjEuUmFuZ2VSZXF1ZXN0IpYBChFHZXRPYmplY3RSZXNwb25zZRIyCgZoZWFkZXIYASABKAsyIC5jYWlybi5vYmplY3QudjEuR2V0T2JqZWN0SGVhZGVySAASDwoFY2h1bmsYAiABKAxIABI0Cgd0cmFpbGVyGAMgASgLMiEuY2Fpcm4ub2JqZWN0LnYxLkdldE9iamVjdFRyYWlsZXJIAEIGCgRwYXJ0Io8BCg9HZXRPYmplY3RIZWFkZXISKQoEaW5mbxgBIAEoCzIbLmNhaXJuLm9iamVjdC52MS5PYmplY3RJbmZvEhQKDG5vdF9tb2RpZmllZBgCIAEoCBIUCgxvZmZzZXRfYnl0ZXMYAyABKAQSFAoMbGVuZ3RoX2J5dGVzGAQgASgEEg8KB3BhcnRpYWwYBSABKAgiJgoQR2V0T2JqZWN0VHJhaWxlchISCgpzZW50X2J5dGVzGAEgASgEIuABChFIZWFkT2JqZWN0UmVxdWVzdBIyCgZidWNrZXQYASABKAsyGi5jYWlybi5vYmplY3QudjEuQnVja2V0UmVmQga6SAPIAQESFwoDa2V5GAIgASgJQgq6SAdyBSABKIAIEhsKCnZlcnNpb25faWQYAyABKAlCB7pIBHICGEASMwoKY29uZGl0aW9ucxgEIAEoCzIfLmNhaXJuLm9iamVjdC52MS5SZWFkQ29uZGl0aW9ucxIsCgVyYW5nZRgFIAEoCzIdLmNhaXJuLm9iamVjdC52MS5SYW5nZVJlcXVlc3QiRgoSSGVhZE9iamVjdFJlc3BvbnNlEjAKBmhlYWRlchgBIAEoCzIgLmNhaXJuLm9iamVjdC52MS5HZXRPYmplY3RIZWFkZXIitQEKE0RlbGV0ZU9iamVjdFJlcXVlc3QSMgoGYnVja2V0GAEgASgLMhouY2Fpcm4ub2JqZWN0LnYxLkJ1Y2tldFJlZkIGukgDyAEBEhcKA2tleRgCIAEoCUIKukgHcgUgASiACBIbCgp2ZXJzaW9uX2lkGAMgASgJQge6SARyAhhAEjQKCmNvbmRpdGlvbnMYBCABKAsyIC5jYWlybi5jb21tb24udjEuV3JpdGVDb25kaXRpb25zIkEKFERlbGV0ZU9iamVjdFJlc3BvbnNlEhIKCnZlcnNpb25faWQYASABKAkSFQoNZGVsZXRlX21hcmtlchgCIAEoCCJIChBPYmplY3RJZGVudGlmaWVyEhcKA2tleRgBIAEoCUIKukgHcgUgASiACBIbCgp2ZXJzaW9uX2lkGAIgASgJQge6SARyAhhAIosBChREZWxldGVPYmplY3RzUmVxdWVzdBIyCgZidWNrZXQYASABKAsyGi5jYWlybi5vYmplY3QudjEuQnVja2V0UmVmQga6SAPIAQESPwoHb2JqZWN0cxgCIAMoCzIhLmNhaXJuLm9iamVjdC52MS5PYmplY3RJZGVudGlmaWVyQgu6SAiSAQUIARDoByJOChVEZWxldGVPYmplY3RzUmVzcG9uc2USNQoHcmVzdWx0cxgBIAMoCzIkLmNhaXJuLm9iamVjdC52MS5EZWxldGVPYmplY3RzUmVzdWx0InoKE0RlbGV0ZU9iamVjdHNSZXN1bHQSCwoDa2V5GAEgASgJEhIKCnZlcnNpb25faWQYAiABKAkSFQoNZGVsZXRlX21hcmtlchgDIAEoCBIrCgVlcnJvchgEIAEoCzIcLmNhaXJuLmNvbW1vbi52MS5FcnJvckRldGFpbCKDAwoRQ29weU9iamVjdFJlcXVlc3QSOQoNc291cmNlX2J1Y2tldBgBIAEoCzIaLmNhaXJuLm9iamVjdC52MS5CdWNrZXRSZWZCBrpIA8gBARIeCgpzb3VyY2Vfa2V5GAIgASgJQgq6SAdyBSABKIAIEiIKEXNvdXJjZV92ZXJzaW9uX2lkGAMgASgJQge6SARyAhhAEjoKEXNvdXJjZV9jb25kaXRpb25zGAQgASgLMh8uY2Fpcm4ub2JqZWN0LnYxLlJlYWRDb25kaXRpb25zEjIKBmJ1Y2tldBgFIAEoCzIaLmNhaXJuLm9iamVjdC52MS5CdWNrZXRSZWZCBrpIA8gBARIXCgNrZXkYBiABKAlCCrpIB3IFIAEogAgSNAoKY29uZGl0aW9ucxgHIAEoCzIgLmNhaXJuLmNvbW1vbi52MS5Xcml0ZUNvbmRpdGlvbnMSMAoHaGVhZGVycxgIIAEoCzIfLmNhaXJuLmNvbW1vbi52MS5Db250ZW50SGVhZGVycyJaChJDb3B5T2JqZWN0UmVzcG9uc2USKQoEaW5mbxgBIAEoCzIbLmNhaXJuLm9iamVjdC52MS5PYmplY3RJbmZvEhkKEXNvdXJjZV92ZXJzaW9uX2lkGAIgASgJIrEBChJMaXN0T2JqZWN0c1JlcXVlc3QSMgoGYnVja2V0GAEgASgLMhouY2Fpcm4ub2JqZWN0LnYxLkJ1Y2tldFJlZkIGukgDyAEBEhgKBnByZWZpeBgCIAEoCUIIukgFcgMogAgSGwoJZGVsaW1pdGVyGAMgASgJQgi6SAVyAyiACBIXCgVhZnRlchgEIAEoCUIIukgFcgMogQgSFwoFbGltaXQYBSABKA1CCLpIBSoDGOgHIn4KE0xpc3RPYmplY3RzUmVzcG9uc2USLAoHb2JqZWN0cxgBIAMoCzIbLmNhaXJuLm9iamVjdC52MS5PYmplY3RJbmZvEhcKD2NvbW1vbl9wcmVmaXhlcxgCIAMoCRIMCgRtb3JlGAMgASgIEhIKCm5leHRfYWZ0ZXIYBCABKAkiEwoRR2V0Q2x1c3RlclJlcXVlc3QiZwoSR2V0Q2x1c3RlclJlc3BvbnNlEigKBW5vZGVzGAEgAygLMhkuY2Fpcm4ub2JqZWN0LnYxLk5vZGVWaWV3EicKBnF1ZXVlcxgCIAEoCzIXLmNhaXJuLm9iamVjdC52MS5RdWV1ZXMidwoITm9kZVZpZXcSDwoHbm9kZV9pZBgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEgwKBHpvbmUYAyABKAkSDQoFYWxpdmUYBCABKAgSLAoHdm9sdW1lcxgFIAMoCzIbLmNhaXJuLm9iamVjdC52MS5Wb2x1bWVWaWV3In4KClZvbHVtZVZpZXcSEQoJdm9sdW1lX2lkGAEgASgJEg0KBXN0YXRlGAIgASgJEhYKDmNhcGFjaXR5X2J5dGVzGAMgASgEEhIKCmZyZWVfYnl0ZXMYBCABKAQSDQoFYmxvYnMYBSABKAQSEwoLZGVsZXRlX2hvbGQYBiABKAkiOgoGUXVldWVzEg8KB3JlcGFpcnMYASABKAQSDwoHZGVsZXRlcxgCIAEoBBIOCgZwdXJnZXMYAyABKAQq0gEKEUNoZWNrc3VtQWxnb3JpdGhtEiIKHkNIRUNLU1VNX0FMR09SSVRITV9VTlNQRUNJRklFRBAAEhwKGENIRUNLU1VNX0FMR09SSVRITV9DUkMzMhABEh0KGUNIRUNLU1VNX0FMR09SSVRITV9DUkMzMkMQAhIgChxDSEVDS1NVTV9BTEdPUklUSE1fQ1JDNjROVk1FEAMSGwoXQ0hFQ0tTVU1fQUxHT1JJVEhNX1NIQTEQBBIdChlDSEVDS1NVTV9BTEdPUklUSE1fU0hBMjU2EAUy1wUKDU9iamVjdFNlcnZpY2USVAoJUHV0T2JqZWN0EiEuY2Fpcm4ub2JqZWN0LnYxLlB1dE9iamVjdFJlcXVlc3QaIi5jYWlybi5vYmplY3QudjEuUHV0T2JqZWN0UmVzcG9uc2UoARJUCglHZXRPYmplY3QSIS5jYWlybi5vYmplY3QudjEuR2V0T2JqZWN0UmVxdWVzdBoiLmNhaXJuLm9iamVjdC52MS5HZXRPYmplY3RSZXNwb25zZTABElUKCkhlYWRPYmplY3QSIi5jYWlybi5vYmplY3QudjEuSGVhZE9iamVjdFJlcXVlc3QaIy5jYWlybi5vYmplY3QudjEuSGVhZE9iamVjdFJlc3BvbnNlElsKDERlbGV0ZU9iamVjdBIkLmNhaXJuLm9iamVjdC52MS5EZWxldGVPYmplY3RSZXF1ZXN0GiUuY2Fpcm4ub2JqZWN0LnYxLkRlbGV0ZU9iamVjdFJlc3BvbnNlEl4KDURlbGV0ZU9iamVjdHMSJS5jYWlybi5vYmplY3QudjEuRGVsZXRlT2JqZWN0c1JlcXVlc3QaJi5jYWlybi5vYmplY3QudjEuRGVsZXRlT2JqZWN0c1Jlc3BvbnNlElUKCkNvcHlPYmplY3QSIi5jYWlybi5vYmplY3QudjEuQ29weU9iamVjdFJlcXVlc3QaIy5jYWlybi5vYmplY3QudjEuQ29weU9iamVjdFJlc3BvbnNlElgKC0xpc3RPYmplY3RzEiMuY2Fpcm4ub2JqZWN0LnYxLkxpc3RPYmplY3RzUmVxdWVzdBokLmNhaXJuLm9iamVjdC52MS5MaXN0T2JqZWN0c1Jlc3BvbnNlElUKCkdldENsdXN0ZXISIi5jYWlybi5vYmplY3QudjEuR2V0Q2x1c3RlclJlcXVlc3QaIy5jYWlybi5vYmplY3QudjEuR2V0Q2x1c3RlclJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_cairn_common_v1_common]);
+  fileDesc("ChxjYWlybi9vYmplY3QvdjEvb2JqZWN0LnByb3RvEg9jYWlybi5vYmplY3QudjEiygEKCk9iamVjdEluZm8SCwoDa2V5GAEgASgJEhIKCnZlcnNpb25faWQYAiABKAkSEgoKc2l6ZV9ieXRlcxgDIAEoBBIMCgRldGFnGAQgASgJEhgKEGxhc3RfbW9kaWZpZWRfbXMYBSABKAMSMAoHaGVhZGVycxgGIAEoCzIfLmNhaXJuLmNvbW1vbi52MS5Db250ZW50SGVhZGVycxItCgljaGVja3N1bXMYByABKAsyGi5jYWlybi5jb21tb24udjEuQ2hlY2tzdW1zIkAKCUJ1Y2tldFJlZhIbCglidWNrZXRfaWQYASABKAlCCLpIBXIDsAEBEhYKDmNvbmZpZ192ZXJzaW9uGAIgASgEIpMBChBQdXRPYmplY3RSZXF1ZXN0EjIKBmhlYWRlchgBIAEoCzIgLmNhaXJuLm9iamVjdC52MS5QdXRPYmplY3RIZWFkZXJIABIPCgVjaHVuaxgCIAEoDEgAEjIKBmZpbmlzaBgDIAEoCzIgLmNhaXJuLm9iamVjdC52MS5QdXRPYmplY3RGaW5pc2hIAEIGCgRwYXJ0IrUCCg9QdXRPYmplY3RIZWFkZXISMgoGYnVja2V0GAEgASgLMhouY2Fpcm4ub2JqZWN0LnYxLkJ1Y2tldFJlZkIGukgDyAEBEhcKA2tleRgCIAEoCUIKukgHcgUgASiACBIwCgdoZWFkZXJzGAMgASgLMh8uY2Fpcm4uY29tbW9uLnYxLkNvbnRlbnRIZWFkZXJzEjQKCmNvbmRpdGlvbnMYBCABKAsyIC5jYWlybi5jb21tb24udjEuV3JpdGVDb25kaXRpb25zEhcKCnNpemVfYnl0ZXMYBSABKARIAIgBARJFCgphbGdvcml0aG1zGAYgAygOMiIuY2Fpcm4ub2JqZWN0LnYxLkNoZWNrc3VtQWxnb3JpdGhtQg26SAqSAQciBYIBAhABQg0KC19zaXplX2J5dGVzIlQKD1B1dE9iamVjdEZpbmlzaBISCgpzaXplX2J5dGVzGAEgASgEEi0KCWNoZWNrc3VtcxgCIAEoCzIaLmNhaXJuLmNvbW1vbi52MS5DaGVja3N1bXMiPgoRUHV0T2JqZWN0UmVzcG9uc2USKQoEaW5mbxgBIAEoCzIbLmNhaXJuLm9iamVjdC52MS5PYmplY3RJbmZvIqcBChVQdXRTbWFsbE9iamVjdFJlcXVlc3QSOAoGaGVhZGVyGAEgASgLMiAuY2Fpcm4ub2JqZWN0LnYxLlB1dE9iamVjdEhlYWRlckIGukgDyAEBEhoKB2NvbnRlbnQYAiABKAxCCbpIBnoEGICAQBI4CgZmaW5pc2gYAyABKAsyIC5jYWlybi5vYmplY3QudjEuUHV0T2JqZWN0RmluaXNoQga6SAPIAQEiQwoWUHV0U21hbGxPYmplY3RSZXNwb25zZRIpCgRpbmZvGAEgASgLMhsuY2Fpcm4ub2JqZWN0LnYxLk9iamVjdEluZm8iyQEKDlJlYWRDb25kaXRpb25zEhoKCGlmX21hdGNoGAEgAygJQgi6SAWSAQIQQBIfCg1pZl9ub25lX21hdGNoGAIgAygJQgi6SAWSAQIQQBIhChRpZl9tb2RpZmllZF9zaW5jZV9tcxgDIAEoA0gAiAEBEiMKFmlmX3VubW9kaWZpZWRfc2luY2VfbXMYBCABKANIAYgBAUIXChVfaWZfbW9kaWZpZWRfc2luY2VfbXNCGQoXX2lmX3VubW9kaWZpZWRfc2luY2VfbXMiYQoMUmFuZ2VSZXF1ZXN0EjAKCmZpcnN0X2xhc3QYASABKAsyGi5jYWlybi5vYmplY3QudjEuRmlyc3RMYXN0SAASFgoMc3VmZml4X2J5dGVzGAIgASgESABCBwoFcmFuZ2UiNgoJRmlyc3RMYXN0Eg0KBWZpcnN0GAEgASgEEhEKBGxhc3QYAiABKARIAIgBAUIHCgVfbGFzdCLfAQoQR2V0T2JqZWN0UmVxdWVzdBIyCgZidWNrZXQYASABKAsyGi5jYWlybi5vYmplY3QudjEuQnVja2V0UmVmQga6SAPIAQESFwoDa2V5GAIgASgJQgq6SAdyBSABKIAIEhsKCnZlcnNpb25faWQYAyABKAlCB7pIBHICGEASMwoKY29uZGl0aW9ucxgEIAEoCzIfLmNhaXJuLm9iamVjdC52MS5SZWFkQ29uZGl0aW9ucxIsCgVyYW5nZRgFIAEoCzIdLmNhaXJuLm9iamVjdC52MS5SYW5nZVJlcXVlc3QiUAoVR2V0U21hbGxPYmplY3RSZXF1ZXN0EjcKBHJlYWQYASABKAsyIS5jYWlybi5vYmplY3QudjEuR2V0T2JqZWN0UmVxdWVzdEIGukgDyAEBImwKFkdldFNtYWxsT2JqZWN0UmVzcG9uc2USMAoGaGVhZGVyGAEgASgLMiAuY2Fpcm4ub2JqZWN0LnYxLkdldE9iamVjdEhlYWRlchIUCgdjb250ZW50GAIgASgMSACIAQFCCgoIX2NvbnRlbnQilgEKEUdldE9iamVjdFJlc3BvbnNlEjIKBmhlYWRlchgBIAEoCzIgLmNhaXJuLm9iamVjdC52MS5HZXRPYmplY3RIZWFkZXJIABIPCgVjaHVuaxgCIAEoDEgAEjQKB3RyYWlsZXIYAyABKAsyIS5jYWlybi5vYmplY3QudjEuR2V0T2JqZWN0VHJhaWxlckgAQgYKBHBhcnQijwEKD0dldE9iamVjdEhlYWRlchIpCgRpbmZvGAEgASgLMhsuY2Fpcm4ub2JqZWN0LnYxLk9iamVjdEluZm8SFAoMbm90X21vZGlmaWVkGAIgASgIEhQKDG9mZnNldF9ieXRlcxgDIAEoBBIUCgxsZW5ndGhfYnl0ZXMYBCABKAQSDwoHcGFydGlhbBgFIAEoCCImChBHZXRPYmplY3RUcmFpbGVyEhIKCnNlbnRfYnl0ZXMYASABKAQi4AEKEUhlYWRPYmplY3RSZXF1ZXN0EjIKBmJ1Y2tldBgBIAEoCzIaLmNhaXJuLm9iamVjdC52MS5CdWNrZXRSZWZCBrpIA8gBARIXCgNrZXkYAiABKAlCCrpIB3IFIAEogAgSGwoKdmVyc2lvbl9pZBgDIAEoCUIHukgEcgIYQBIzCgpjb25kaXRpb25zGAQgASgLMh8uY2Fpcm4ub2JqZWN0LnYxLlJlYWRDb25kaXRpb25zEiwKBXJhbmdlGAUgASgLMh0uY2Fpcm4ub2JqZWN0LnYxLlJhbmdlUmVxdWVzdCJGChJIZWFkT2JqZWN0UmVzcG9uc2USMAoGaGVhZGVyGAEgASgLMiAuY2Fpcm4ub2JqZWN0LnYxLkdldE9iamVjdEhlYWRlciK1AQoTRGVsZXRlT2JqZWN0UmVxdWVzdBIyCgZidWNrZXQYASABKAsyGi5jYWlybi5vYmplY3QudjEuQnVja2V0UmVmQga6SAPIAQESFwoDa2V5GAIgASgJQgq6SAdyBSABKIAIEhsKCnZlcnNpb25faWQYAyABKAlCB7pIBHICGEASNAoKY29uZGl0aW9ucxgEIAEoCzIgLmNhaXJuLmNvbW1vbi52MS5Xcml0ZUNvbmRpdGlvbnMiQQoURGVsZXRlT2JqZWN0UmVzcG9uc2USEgoKdmVyc2lvbl9pZBgBIAEoCRIVCg1kZWxldGVfbWFya2VyGAIgASgIIkgKEE9iamVjdElkZW50aWZpZXISFwoDa2V5GAEgASgJQgq6SAdyBSABKIAIEhsKCnZlcnNpb25faWQYAiABKAlCB7pIBHICGEAiiwEKFERlbGV0ZU9iamVjdHNSZXF1ZXN0EjIKBmJ1Y2tldBgBIAEoCzIaLmNhaXJuLm9iamVjdC52MS5CdWNrZXRSZWZCBrpIA8gBARI/CgdvYmplY3RzGAIgAygLMiEuY2Fpcm4ub2JqZWN0LnYxLk9iamVjdElkZW50aWZpZXJCC7pICJIBBQgBEOgHIk4KFURlbGV0ZU9iamVjdHNSZXNwb25zZRI1CgdyZXN1bHRzGAEgAygLMiQuY2Fpcm4ub2JqZWN0LnYxLkRlbGV0ZU9iamVjdHNSZXN1bHQiegoTRGVsZXRlT2JqZWN0c1Jlc3VsdBILCgNrZXkYASABKAkSEgoKdmVyc2lvbl9pZBgCIAEoCRIVCg1kZWxldGVfbWFya2VyGAMgASgIEisKBWVycm9yGAQgASgLMhwuY2Fpcm4uY29tbW9uLnYxLkVycm9yRGV0YWlsIoMDChFDb3B5T2JqZWN0UmVxdWVzdBI5Cg1zb3VyY2VfYnVja2V0GAEgASgLMhouY2Fpcm4ub2JqZWN0LnYxLkJ1Y2tldFJlZkIGukgDyAEBEh4KCnNvdXJjZV9rZXkYAiABKAlCCrpIB3IFIAEogAgSIgoRc291cmNlX3ZlcnNpb25faWQYAyABKAlCB7pIBHICGEASOgoRc291cmNlX2NvbmRpdGlvbnMYBCABKAsyHy5jYWlybi5vYmplY3QudjEuUmVhZENvbmRpdGlvbnMSMgoGYnVja2V0GAUgASgLMhouY2Fpcm4ub2JqZWN0LnYxLkJ1Y2tldFJlZkIGukgDyAEBEhcKA2tleRgGIAEoCUIKukgHcgUgASiACBI0Cgpjb25kaXRpb25zGAcgASgLMiAuY2Fpcm4uY29tbW9uLnYxLldyaXRlQ29uZGl0aW9ucxIwCgdoZWFkZXJzGAggASgLMh8uY2Fpcm4uY29tbW9uLnYxLkNvbnRlbnRIZWFkZXJzIloKEkNvcHlPYmplY3RSZXNwb25zZRIpCgRpbmZvGAEgASgLMhsuY2Fpcm4ub2JqZWN0LnYxLk9iamVjdEluZm8SGQoRc291cmNlX3ZlcnNpb25faWQYAiABKAkisQEKEkxpc3RPYmplY3RzUmVxdWVzdBIyCgZidWNrZXQYASABKAsyGi5jYWlybi5vYmplY3QudjEuQnVja2V0UmVmQga6SAPIAQESGAoGcHJlZml4GAIgASgJQgi6SAVyAyiACBIbCglkZWxpbWl0ZXIYAyABKAlCCLpIBXIDKIAIEhcKBWFmdGVyGAQgASgJQgi6SAVyAyiBCBIXCgVsaW1pdBgFIAEoDUIIukgFKgMY6AcifgoTTGlzdE9iamVjdHNSZXNwb25zZRIsCgdvYmplY3RzGAEgAygLMhsuY2Fpcm4ub2JqZWN0LnYxLk9iamVjdEluZm8SFwoPY29tbW9uX3ByZWZpeGVzGAIgAygJEgwKBG1vcmUYAyABKAgSEgoKbmV4dF9hZnRlchgEIAEoCSITChFHZXRDbHVzdGVyUmVxdWVzdCJnChJHZXRDbHVzdGVyUmVzcG9uc2USKAoFbm9kZXMYASADKAsyGS5jYWlybi5vYmplY3QudjEuTm9kZVZpZXcSJwoGcXVldWVzGAIgASgLMhcuY2Fpcm4ub2JqZWN0LnYxLlF1ZXVlcyJ3CghOb2RlVmlldxIPCgdub2RlX2lkGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDAoEem9uZRgDIAEoCRINCgVhbGl2ZRgEIAEoCBIsCgd2b2x1bWVzGAUgAygLMhsuY2Fpcm4ub2JqZWN0LnYxLlZvbHVtZVZpZXcifgoKVm9sdW1lVmlldxIRCgl2b2x1bWVfaWQYASABKAkSDQoFc3RhdGUYAiABKAkSFgoOY2FwYWNpdHlfYnl0ZXMYAyABKAQSEgoKZnJlZV9ieXRlcxgEIAEoBBINCgVibG9icxgFIAEoBBITCgtkZWxldGVfaG9sZBgGIAEoCSI6CgZRdWV1ZXMSDwoHcmVwYWlycxgBIAEoBBIPCgdkZWxldGVzGAIgASgEEg4KBnB1cmdlcxgDIAEoBCrSAQoRQ2hlY2tzdW1BbGdvcml0aG0SIgoeQ0hFQ0tTVU1fQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASHAoYQ0hFQ0tTVU1fQUxHT1JJVEhNX0NSQzMyEAESHQoZQ0hFQ0tTVU1fQUxHT1JJVEhNX0NSQzMyQxACEiAKHENIRUNLU1VNX0FMR09SSVRITV9DUkM2NE5WTUUQAxIbChdDSEVDS1NVTV9BTEdPUklUSE1fU0hBMRAEEh0KGUNIRUNLU1VNX0FMR09SSVRITV9TSEEyNTYQBTKdBwoNT2JqZWN0U2VydmljZRJUCglQdXRPYmplY3QSIS5jYWlybi5vYmplY3QudjEuUHV0T2JqZWN0UmVxdWVzdBoiLmNhaXJuLm9iamVjdC52MS5QdXRPYmplY3RSZXNwb25zZSgBElQKCUdldE9iamVjdBIhLmNhaXJuLm9iamVjdC52MS5HZXRPYmplY3RSZXF1ZXN0GiIuY2Fpcm4ub2JqZWN0LnYxLkdldE9iamVjdFJlc3BvbnNlMAESYQoOUHV0U21hbGxPYmplY3QSJi5jYWlybi5vYmplY3QudjEuUHV0U21hbGxPYmplY3RSZXF1ZXN0GicuY2Fpcm4ub2JqZWN0LnYxLlB1dFNtYWxsT2JqZWN0UmVzcG9uc2USYQoOR2V0U21hbGxPYmplY3QSJi5jYWlybi5vYmplY3QudjEuR2V0U21hbGxPYmplY3RSZXF1ZXN0GicuY2Fpcm4ub2JqZWN0LnYxLkdldFNtYWxsT2JqZWN0UmVzcG9uc2USVQoKSGVhZE9iamVjdBIiLmNhaXJuLm9iamVjdC52MS5IZWFkT2JqZWN0UmVxdWVzdBojLmNhaXJuLm9iamVjdC52MS5IZWFkT2JqZWN0UmVzcG9uc2USWwoMRGVsZXRlT2JqZWN0EiQuY2Fpcm4ub2JqZWN0LnYxLkRlbGV0ZU9iamVjdFJlcXVlc3QaJS5jYWlybi5vYmplY3QudjEuRGVsZXRlT2JqZWN0UmVzcG9uc2USXgoNRGVsZXRlT2JqZWN0cxIlLmNhaXJuLm9iamVjdC52MS5EZWxldGVPYmplY3RzUmVxdWVzdBomLmNhaXJuLm9iamVjdC52MS5EZWxldGVPYmplY3RzUmVzcG9uc2USVQoKQ29weU9iamVjdBIiLmNhaXJuLm9iamVjdC52MS5Db3B5T2JqZWN0UmVxdWVzdBojLmNhaXJuLm9iamVjdC52MS5Db3B5T2JqZWN0UmVzcG9uc2USWAoLTGlzdE9iamVjdHMSIy5jYWlybi5vYmplY3QudjEuTGlzdE9iamVjdHNSZXF1ZXN0GiQuY2Fpcm4ub2JqZWN0LnYxLkxpc3RPYmplY3RzUmVzcG9uc2USVQoKR2V0Q2x1c3RlchIiLmNhaXJuLm9iamVjdC52MS5HZXRDbHVzdGVyUmVxdWVzdBojLmNhaXJuLm9iamVjdC52MS5HZXRDbHVzdGVyUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_cairn_common_v1_common]);
 
 /**
  * What a reader is told of a version.
@@ -223,6 +223,54 @@ export const PutObjectResponseSchema: GenMessage<PutObjectResponse> = /*@__PURE_
   messageDesc(file_cairn_object_v1_object, 5);
 
 /**
+ * @generated from message cairn.object.v1.PutSmallObjectRequest
+ */
+export type PutSmallObjectRequest = Message<"cairn.object.v1.PutSmallObjectRequest"> & {
+  /**
+   * @generated from field: cairn.object.v1.PutObjectHeader header = 1;
+   */
+  header?: PutObjectHeader | undefined;
+
+  /**
+   * The whole body, at most 1 MiB.
+   *
+   * @generated from field: bytes content = 2;
+   */
+  content: Uint8Array;
+
+  /**
+   * As it would end a stream.
+   *
+   * @generated from field: cairn.object.v1.PutObjectFinish finish = 3;
+   */
+  finish?: PutObjectFinish | undefined;
+};
+
+/**
+ * Describes the message cairn.object.v1.PutSmallObjectRequest.
+ * Use `create(PutSmallObjectRequestSchema)` to create a new message.
+ */
+export const PutSmallObjectRequestSchema: GenMessage<PutSmallObjectRequest> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 6);
+
+/**
+ * @generated from message cairn.object.v1.PutSmallObjectResponse
+ */
+export type PutSmallObjectResponse = Message<"cairn.object.v1.PutSmallObjectResponse"> & {
+  /**
+   * @generated from field: cairn.object.v1.ObjectInfo info = 1;
+   */
+  info?: ObjectInfo | undefined;
+};
+
+/**
+ * Describes the message cairn.object.v1.PutSmallObjectResponse.
+ * Use `create(PutSmallObjectResponseSchema)` to create a new message.
+ */
+export const PutSmallObjectResponseSchema: GenMessage<PutSmallObjectResponse> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 7);
+
+/**
  * Conditions on a read, with the precedence of RFC 9110 section 13.2.2.
  *
  * @generated from message cairn.object.v1.ReadConditions
@@ -256,7 +304,7 @@ export type ReadConditions = Message<"cairn.object.v1.ReadConditions"> & {
  * Use `create(ReadConditionsSchema)` to create a new message.
  */
 export const ReadConditionsSchema: GenMessage<ReadConditions> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 6);
+  messageDesc(file_cairn_object_v1_object, 8);
 
 /**
  * A range as it was asked for (RFC 9110 section 14.1.2).
@@ -289,7 +337,7 @@ export type RangeRequest = Message<"cairn.object.v1.RangeRequest"> & {
  * Use `create(RangeRequestSchema)` to create a new message.
  */
 export const RangeRequestSchema: GenMessage<RangeRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 7);
+  messageDesc(file_cairn_object_v1_object, 9);
 
 /**
  * @generated from message cairn.object.v1.FirstLast
@@ -313,7 +361,7 @@ export type FirstLast = Message<"cairn.object.v1.FirstLast"> & {
  * Use `create(FirstLastSchema)` to create a new message.
  */
 export const FirstLastSchema: GenMessage<FirstLast> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 8);
+  messageDesc(file_cairn_object_v1_object, 10);
 
 /**
  * @generated from message cairn.object.v1.GetObjectRequest
@@ -352,7 +400,48 @@ export type GetObjectRequest = Message<"cairn.object.v1.GetObjectRequest"> & {
  * Use `create(GetObjectRequestSchema)` to create a new message.
  */
 export const GetObjectRequestSchema: GenMessage<GetObjectRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 9);
+  messageDesc(file_cairn_object_v1_object, 11);
+
+/**
+ * @generated from message cairn.object.v1.GetSmallObjectRequest
+ */
+export type GetSmallObjectRequest = Message<"cairn.object.v1.GetSmallObjectRequest"> & {
+  /**
+   * @generated from field: cairn.object.v1.GetObjectRequest read = 1;
+   */
+  read?: GetObjectRequest | undefined;
+};
+
+/**
+ * Describes the message cairn.object.v1.GetSmallObjectRequest.
+ * Use `create(GetSmallObjectRequestSchema)` to create a new message.
+ */
+export const GetSmallObjectRequestSchema: GenMessage<GetSmallObjectRequest> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 12);
+
+/**
+ * @generated from message cairn.object.v1.GetSmallObjectResponse
+ */
+export type GetSmallObjectResponse = Message<"cairn.object.v1.GetSmallObjectResponse"> & {
+  /**
+   * @generated from field: cairn.object.v1.GetObjectHeader header = 1;
+   */
+  header?: GetObjectHeader | undefined;
+
+  /**
+   * What GetObject's chunks would bring; absent when that is more than 1 MiB.
+   *
+   * @generated from field: optional bytes content = 2;
+   */
+  content?: Uint8Array | undefined;
+};
+
+/**
+ * Describes the message cairn.object.v1.GetSmallObjectResponse.
+ * Use `create(GetSmallObjectResponseSchema)` to create a new message.
+ */
+export const GetSmallObjectResponseSchema: GenMessage<GetSmallObjectResponse> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 13);
 
 /**
  * @generated from message cairn.object.v1.GetObjectResponse
@@ -389,7 +478,7 @@ export type GetObjectResponse = Message<"cairn.object.v1.GetObjectResponse"> & {
  * Use `create(GetObjectResponseSchema)` to create a new message.
  */
 export const GetObjectResponseSchema: GenMessage<GetObjectResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 10);
+  messageDesc(file_cairn_object_v1_object, 14);
 
 /**
  * @generated from message cairn.object.v1.GetObjectHeader
@@ -432,7 +521,7 @@ export type GetObjectHeader = Message<"cairn.object.v1.GetObjectHeader"> & {
  * Use `create(GetObjectHeaderSchema)` to create a new message.
  */
 export const GetObjectHeaderSchema: GenMessage<GetObjectHeader> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 11);
+  messageDesc(file_cairn_object_v1_object, 15);
 
 /**
  * @generated from message cairn.object.v1.GetObjectTrailer
@@ -451,7 +540,7 @@ export type GetObjectTrailer = Message<"cairn.object.v1.GetObjectTrailer"> & {
  * Use `create(GetObjectTrailerSchema)` to create a new message.
  */
 export const GetObjectTrailerSchema: GenMessage<GetObjectTrailer> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 12);
+  messageDesc(file_cairn_object_v1_object, 16);
 
 /**
  * @generated from message cairn.object.v1.HeadObjectRequest
@@ -488,7 +577,7 @@ export type HeadObjectRequest = Message<"cairn.object.v1.HeadObjectRequest"> & {
  * Use `create(HeadObjectRequestSchema)` to create a new message.
  */
 export const HeadObjectRequestSchema: GenMessage<HeadObjectRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 13);
+  messageDesc(file_cairn_object_v1_object, 17);
 
 /**
  * @generated from message cairn.object.v1.HeadObjectResponse
@@ -505,7 +594,7 @@ export type HeadObjectResponse = Message<"cairn.object.v1.HeadObjectResponse"> &
  * Use `create(HeadObjectResponseSchema)` to create a new message.
  */
 export const HeadObjectResponseSchema: GenMessage<HeadObjectResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 14);
+  messageDesc(file_cairn_object_v1_object, 18);
 
 /**
  * @generated from message cairn.object.v1.DeleteObjectRequest
@@ -537,7 +626,7 @@ export type DeleteObjectRequest = Message<"cairn.object.v1.DeleteObjectRequest">
  * Use `create(DeleteObjectRequestSchema)` to create a new message.
  */
 export const DeleteObjectRequestSchema: GenMessage<DeleteObjectRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 15);
+  messageDesc(file_cairn_object_v1_object, 19);
 
 /**
  * @generated from message cairn.object.v1.DeleteObjectResponse
@@ -561,7 +650,7 @@ export type DeleteObjectResponse = Message<"cairn.object.v1.DeleteObjectResponse
  * Use `create(DeleteObjectResponseSchema)` to create a new message.
  */
 export const DeleteObjectResponseSchema: GenMessage<DeleteObjectResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 16);
+  messageDesc(file_cairn_object_v1_object, 20);
 
 /**
  * @generated from message cairn.object.v1.ObjectIdentifier
@@ -583,7 +672,7 @@ export type ObjectIdentifier = Message<"cairn.object.v1.ObjectIdentifier"> & {
  * Use `create(ObjectIdentifierSchema)` to create a new message.
  */
 export const ObjectIdentifierSchema: GenMessage<ObjectIdentifier> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 17);
+  messageDesc(file_cairn_object_v1_object, 21);
 
 /**
  * @generated from message cairn.object.v1.DeleteObjectsRequest
@@ -605,7 +694,7 @@ export type DeleteObjectsRequest = Message<"cairn.object.v1.DeleteObjectsRequest
  * Use `create(DeleteObjectsRequestSchema)` to create a new message.
  */
 export const DeleteObjectsRequestSchema: GenMessage<DeleteObjectsRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 18);
+  messageDesc(file_cairn_object_v1_object, 22);
 
 /**
  * @generated from message cairn.object.v1.DeleteObjectsResponse
@@ -624,7 +713,7 @@ export type DeleteObjectsResponse = Message<"cairn.object.v1.DeleteObjectsRespon
  * Use `create(DeleteObjectsResponseSchema)` to create a new message.
  */
 export const DeleteObjectsResponseSchema: GenMessage<DeleteObjectsResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 19);
+  messageDesc(file_cairn_object_v1_object, 23);
 
 /**
  * @generated from message cairn.object.v1.DeleteObjectsResult
@@ -658,7 +747,7 @@ export type DeleteObjectsResult = Message<"cairn.object.v1.DeleteObjectsResult">
  * Use `create(DeleteObjectsResultSchema)` to create a new message.
  */
 export const DeleteObjectsResultSchema: GenMessage<DeleteObjectsResult> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 20);
+  messageDesc(file_cairn_object_v1_object, 24);
 
 /**
  * @generated from message cairn.object.v1.CopyObjectRequest
@@ -712,7 +801,7 @@ export type CopyObjectRequest = Message<"cairn.object.v1.CopyObjectRequest"> & {
  * Use `create(CopyObjectRequestSchema)` to create a new message.
  */
 export const CopyObjectRequestSchema: GenMessage<CopyObjectRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 21);
+  messageDesc(file_cairn_object_v1_object, 25);
 
 /**
  * @generated from message cairn.object.v1.CopyObjectResponse
@@ -734,7 +823,7 @@ export type CopyObjectResponse = Message<"cairn.object.v1.CopyObjectResponse"> &
  * Use `create(CopyObjectResponseSchema)` to create a new message.
  */
 export const CopyObjectResponseSchema: GenMessage<CopyObjectResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 22);
+  messageDesc(file_cairn_object_v1_object, 26);
 
 /**
  * @generated from message cairn.object.v1.ListObjectsRequest
@@ -777,7 +866,7 @@ export type ListObjectsRequest = Message<"cairn.object.v1.ListObjectsRequest"> &
  * Use `create(ListObjectsRequestSchema)` to create a new message.
  */
 export const ListObjectsRequestSchema: GenMessage<ListObjectsRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 23);
+  messageDesc(file_cairn_object_v1_object, 27);
 
 /**
  * @generated from message cairn.object.v1.ListObjectsResponse
@@ -811,7 +900,7 @@ export type ListObjectsResponse = Message<"cairn.object.v1.ListObjectsResponse">
  * Use `create(ListObjectsResponseSchema)` to create a new message.
  */
 export const ListObjectsResponseSchema: GenMessage<ListObjectsResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 24);
+  messageDesc(file_cairn_object_v1_object, 28);
 
 /**
  * @generated from message cairn.object.v1.GetClusterRequest
@@ -824,7 +913,7 @@ export type GetClusterRequest = Message<"cairn.object.v1.GetClusterRequest"> & {
  * Use `create(GetClusterRequestSchema)` to create a new message.
  */
 export const GetClusterRequestSchema: GenMessage<GetClusterRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 25);
+  messageDesc(file_cairn_object_v1_object, 29);
 
 /**
  * @generated from message cairn.object.v1.GetClusterResponse
@@ -846,7 +935,7 @@ export type GetClusterResponse = Message<"cairn.object.v1.GetClusterResponse"> &
  * Use `create(GetClusterResponseSchema)` to create a new message.
  */
 export const GetClusterResponseSchema: GenMessage<GetClusterResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 26);
+  messageDesc(file_cairn_object_v1_object, 30);
 
 /**
  * @generated from message cairn.object.v1.NodeView
@@ -885,7 +974,7 @@ export type NodeView = Message<"cairn.object.v1.NodeView"> & {
  * Use `create(NodeViewSchema)` to create a new message.
  */
 export const NodeViewSchema: GenMessage<NodeView> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 27);
+  messageDesc(file_cairn_object_v1_object, 31);
 
 /**
  * @generated from message cairn.object.v1.VolumeView
@@ -931,7 +1020,7 @@ export type VolumeView = Message<"cairn.object.v1.VolumeView"> & {
  * Use `create(VolumeViewSchema)` to create a new message.
  */
 export const VolumeViewSchema: GenMessage<VolumeView> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 28);
+  messageDesc(file_cairn_object_v1_object, 32);
 
 /**
  * @generated from message cairn.object.v1.Queues
@@ -958,7 +1047,7 @@ export type Queues = Message<"cairn.object.v1.Queues"> & {
  * Use `create(QueuesSchema)` to create a new message.
  */
 export const QueuesSchema: GenMessage<Queues> = /*@__PURE__*/
-  messageDesc(file_cairn_object_v1_object, 29);
+  messageDesc(file_cairn_object_v1_object, 33);
 
 /**
  * Which digests to compute and keep beside MD5.
@@ -1032,6 +1121,27 @@ export const ObjectService: GenService<{
     methodKind: "server_streaming";
     input: typeof GetObjectRequestSchema;
     output: typeof GetObjectResponseSchema;
+  },
+  /**
+   * Stores a small body: PutObject in one message, so that a small object costs one. Errors, retry: as PutObject.
+   *
+   * @generated from rpc cairn.object.v1.ObjectService.PutSmallObject
+   */
+  putSmallObject: {
+    methodKind: "unary";
+    input: typeof PutSmallObjectRequestSchema;
+    output: typeof PutSmallObjectResponseSchema;
+  },
+  /**
+   * Reads a version in one message when what was asked for is at most 1 MiB; of more, only the header comes, and
+   * GetObject gives the rest. Errors, retry: as GetObject.
+   *
+   * @generated from rpc cairn.object.v1.ObjectService.GetSmallObject
+   */
+  getSmallObject: {
+    methodKind: "unary";
+    input: typeof GetSmallObjectRequestSchema;
+    output: typeof GetSmallObjectResponseSchema;
   },
   /**
    * What GetObject's header would say. Errors: as GetObject. Retry: yes.

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cairn/storage/v1/storage.proto.
  */
 export const file_cairn_storage_v1_storage: GenFile = /*@__PURE__*/
-  fileDesc("Ch5jYWlybi9zdG9yYWdlL3YxL3N0b3JhZ2UucHJvdG8SEGNhaXJuLnN0b3JhZ2UudjEivgEKD0hpc3RvcnlQb3NpdGlvbhIbCgpjbHVzdGVyX2lkGAEgASgJQge6SARyAhhAEhwKCmhpc3RvcnlfaWQYAiABKAlCCLpIBXIDGIABEhUKDWNoYW5nZV9udW1iZXIYAyABKAQSIgoRY2hhbmdlX2NvbW1hbmRfaWQYBCABKAlCB7pIBHICGCQSEwoLbWFya19udW1iZXIYBSABKAQSIAoPbWFya19jb21tYW5kX2lkGAYgASgJQge6SARyAhgkIpUBChBXcml0ZUJsb2JSZXF1ZXN0EjMKBmhlYWRlchgBIAEoCzIhLmNhaXJuLnN0b3JhZ2UudjEuV3JpdGVCbG9iSGVhZGVySAASDwoFY2h1bmsYAiABKAxIABIzCgZmaW5pc2gYAyABKAsyIS5jYWlybi5zdG9yYWdlLnYxLldyaXRlQmxvYkZpbmlzaEgAQgYKBHBhcnQifQoPV3JpdGVCbG9iSGVhZGVyEhkKB2Jsb2JfaWQYASABKAlCCLpIBXIDsAEBEiQKCnNpemVfYnl0ZXMYAiABKARCC7pICDIGGICAgIAESACIAQESGgoJdm9sdW1lX2lkGAMgASgJQge6SARyAhgkQg0KC19zaXplX2J5dGVzIkIKD1dyaXRlQmxvYkZpbmlzaBIfCgpzaXplX2J5dGVzGAEgASgEQgu6SAgyBhiAgICABBIOCgZjcmMzMmMYAiABKAciJgoRV3JpdGVCbG9iUmVzcG9uc2USEQoJdm9sdW1lX2lkGAEgASgJInUKD1JlYWRCbG9iUmVxdWVzdBIZCgdibG9iX2lkGAEgASgJQgi6SAVyA7ABARIbCgl2b2x1bWVfaWQYAiABKAlCCLpIBXIDsAEBEhQKDG9mZnNldF9ieXRlcxgDIAEoBBIUCgxsZW5ndGhfYnl0ZXMYBCABKAQilQEKEFJlYWRCbG9iUmVzcG9uc2USMgoGaGVhZGVyGAEgASgLMiAuY2Fpcm4uc3RvcmFnZS52MS5SZWFkQmxvYkhlYWRlckgAEg8KBWNodW5rGAIgASgMSAASNAoHdHJhaWxlchgDIAEoCzIhLmNhaXJuLnN0b3JhZ2UudjEuUmVhZEJsb2JUcmFpbGVySABCBgoEcGFydCIkCg5SZWFkQmxvYkhlYWRlchISCgpzaXplX2J5dGVzGAEgASgEIiUKD1JlYWRCbG9iVHJhaWxlchISCgpzZW50X2J5dGVzGAEgASgEIs8BChJEZWxldGVCbG9ic1JlcXVlc3QSGwoJdm9sdW1lX2lkGAEgASgJQgi6SAVyA7ABARIiCghibG9iX2lkcxgCIAMoCUIQukgNkgEKEOgHIgVyA7ABARI8Cgljb25maXJtZWQYAyABKAsyIS5jYWlybi5zdG9yYWdlLnYxLkhpc3RvcnlQb3NpdGlvbkIGukgDyAEBEjoKB2N1cnJlbnQYBCABKAsyIS5jYWlybi5zdG9yYWdlLnYxLkhpc3RvcnlQb3NpdGlvbkIGukgDyAEBIi8KE0RlbGV0ZUJsb2JzUmVzcG9uc2USGAoQZGVsZXRlZF9ibG9iX2lkcxgBIAMoCSJhChBMaXN0QmxvYnNSZXF1ZXN0EhsKCXZvbHVtZV9pZBgBIAEoCUIIukgFcgOwAQESFQoNYWZ0ZXJfYmxvYl9pZBgCIAEoCRIZCgVsaW1pdBgDIAEoDUIKukgHKgUYkE4oASJdChFMaXN0QmxvYnNSZXNwb25zZRIrCgVibG9icxgBIAMoCzIcLmNhaXJuLnN0b3JhZ2UudjEuTGlzdGVkQmxvYhIMCgRtb3JlGAIgASgIEg0KBXRvdGFsGAMgASgEIkEKCkxpc3RlZEJsb2ISDwoHYmxvYl9pZBgBIAEoCRISCgpzaXplX2J5dGVzGAIgASgEEg4KBmFnZV9tcxgDIAEoAyJLChFWZXJpZnlCbG9iUmVxdWVzdBIZCgdibG9iX2lkGAEgASgJQgi6SAVyA7ABARIbCgl2b2x1bWVfaWQYAiABKAlCCLpIBXIDsAEBIjgKElZlcmlmeUJsb2JSZXNwb25zZRISCgpzaXplX2J5dGVzGAEgASgEEg4KBmNyYzMyYxgCIAEoByKvAQoRU2NydWJSYW5nZVJlcXVlc3QSGwoJdm9sdW1lX2lkGAEgASgJQgi6SAVyA7ABARIoChdoYW5kbGVkX3Rocm91Z2hfYmxvYl9pZBgCIAEoCUIHukgEcgIYJBIaCgltYXhfYnl0ZXMYAyABKARCB7pIBDICKAESHQoJbWF4X2Jsb2JzGAQgASgNQgq6SAcqBRiQTigBEhgKEGJ5dGVzX3Blcl9zZWNvbmQYBSABKAQigAEKElNjcnViUmFuZ2VSZXNwb25zZRIwCgVibG9icxgBIAEoCzIfLmNhaXJuLnN0b3JhZ2UudjEuU2NydWJiZWRCbG9ic0gAEjAKBXJhbmdlGAIgASgLMh8uY2Fpcm4uc3RvcmFnZS52MS5TY3J1YmJlZFJhbmdlSABCBgoEcGFydCI+Cg1TY3J1YmJlZEJsb2JzEi0KBWJsb2JzGAEgAygLMh4uY2Fpcm4uc3RvcmFnZS52MS5TY3J1YmJlZEJsb2IiZAoMU2NydWJiZWRCbG9iEg8KB2Jsb2JfaWQYASABKAkSEgoKc2l6ZV9ieXRlcxgCIAEoBBIOCgZhZ2VfbXMYAyABKAMSDwoHZGFtYWdlZBgEIAEoCBIOCgZkZXRhaWwYBSABKAkieQoNU2NydWJiZWRSYW5nZRIVCg1hZnRlcl9ibG9iX2lkGAEgASgJEhcKD3Rocm91Z2hfYmxvYl9pZBgCIAEoCRIVCg1lbmRfb2Zfdm9sdW1lGAMgASgIEhIKCnJlYWRfYnl0ZXMYBCABKAQSDQoFdG90YWwYBSABKAQitwEKDVNjcnViUHJvZ3Jlc3MSHwoXaGFuZGxlZF90aHJvdWdoX2Jsb2JfaWQYASABKAkSEgoKcGFzc19ibG9icxgCIAEoBBISCgpwYXNzX2J5dGVzGAMgASgEEhQKDHBhc3NfZGFtYWdlZBgEIAEoBBITCgtwYXNzX2FnZV9tcxgFIAEoAxIdChBsYXN0X3Bhc3NfYWdlX21zGAYgASgDSACIAQFCEwoRX2xhc3RfcGFzc19hZ2VfbXMiEAoOR2V0Tm9kZVJlcXVlc3QiYQoPR2V0Tm9kZVJlc3BvbnNlEg8KB25vZGVfaWQYASABKAkSDAoEem9uZRgCIAEoCRIvCgd2b2x1bWVzGAMgAygLMh4uY2Fpcm4uc3RvcmFnZS52MS5Wb2x1bWVTdGF0dXMihAIKDFZvbHVtZVN0YXR1cxIRCgl2b2x1bWVfaWQYASABKAkSLAoFc3RhdGUYAiABKA4yHS5jYWlybi5zdG9yYWdlLnYxLlZvbHVtZVN0YXRlEhQKDHN0YXRlX2RldGFpbBgDIAEoCRIWCg5jYXBhY2l0eV9ieXRlcxgEIAEoBBISCgpmcmVlX2J5dGVzGAUgASgEEg0KBWJsb2JzGAYgASgEEjIKB2hpc3RvcnkYByABKAsyIS5jYWlybi5zdG9yYWdlLnYxLkhpc3RvcnlQb3NpdGlvbhIuCgVzY3J1YhgIIAEoCzIfLmNhaXJuLnN0b3JhZ2UudjEuU2NydWJQcm9ncmVzcyKAAQoURm9sbG93SGlzdG9yeVJlcXVlc3QSGwoJdm9sdW1lX2lkGAEgASgJQgi6SAVyA7ABARI7Cghwb3NpdGlvbhgCIAEoCzIhLmNhaXJuLnN0b3JhZ2UudjEuSGlzdG9yeVBvc2l0aW9uQga6SAPIAQESDgoGYWNjZXB0GAMgASgIIhcKFUZvbGxvd0hpc3RvcnlSZXNwb25zZSqQAQoLVm9sdW1lU3RhdGUSHAoYVk9MVU1FX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTVk9MVU1FX1NUQVRFX09OTElORRABEhUKEVZPTFVNRV9TVEFURV9GVUxMEAISGgoWVk9MVU1FX1NUQVRFX1NVU1BFTkRFRBADEhcKE1ZPTFVNRV9TVEFURV9GRU5DRUQQBDLVBQoOU3RvcmFnZVNlcnZpY2USVgoJV3JpdGVCbG9iEiIuY2Fpcm4uc3RvcmFnZS52MS5Xcml0ZUJsb2JSZXF1ZXN0GiMuY2Fpcm4uc3RvcmFnZS52MS5Xcml0ZUJsb2JSZXNwb25zZSgBElMKCFJlYWRCbG9iEiEuY2Fpcm4uc3RvcmFnZS52MS5SZWFkQmxvYlJlcXVlc3QaIi5jYWlybi5zdG9yYWdlLnYxLlJlYWRCbG9iUmVzcG9uc2UwARJaCgtEZWxldGVCbG9icxIkLmNhaXJuLnN0b3JhZ2UudjEuRGVsZXRlQmxvYnNSZXF1ZXN0GiUuY2Fpcm4uc3RvcmFnZS52MS5EZWxldGVCbG9ic1Jlc3BvbnNlElQKCUxpc3RCbG9icxIiLmNhaXJuLnN0b3JhZ2UudjEuTGlzdEJsb2JzUmVxdWVzdBojLmNhaXJuLnN0b3JhZ2UudjEuTGlzdEJsb2JzUmVzcG9uc2USVwoKVmVyaWZ5QmxvYhIjLmNhaXJuLnN0b3JhZ2UudjEuVmVyaWZ5QmxvYlJlcXVlc3QaJC5jYWlybi5zdG9yYWdlLnYxLlZlcmlmeUJsb2JSZXNwb25zZRJZCgpTY3J1YlJhbmdlEiMuY2Fpcm4uc3RvcmFnZS52MS5TY3J1YlJhbmdlUmVxdWVzdBokLmNhaXJuLnN0b3JhZ2UudjEuU2NydWJSYW5nZVJlc3BvbnNlMAESTgoHR2V0Tm9kZRIgLmNhaXJuLnN0b3JhZ2UudjEuR2V0Tm9kZVJlcXVlc3QaIS5jYWlybi5zdG9yYWdlLnYxLkdldE5vZGVSZXNwb25zZRJgCg1Gb2xsb3dIaXN0b3J5EiYuY2Fpcm4uc3RvcmFnZS52MS5Gb2xsb3dIaXN0b3J5UmVxdWVzdBonLmNhaXJuLnN0b3JhZ2UudjEuRm9sbG93SGlzdG9yeVJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("Ch5jYWlybi9zdG9yYWdlL3YxL3N0b3JhZ2UucHJvdG8SEGNhaXJuLnN0b3JhZ2UudjEivgEKD0hpc3RvcnlQb3NpdGlvbhIbCgpjbHVzdGVyX2lkGAEgASgJQge6SARyAhhAEhwKCmhpc3RvcnlfaWQYAiABKAlCCLpIBXIDGIABEhUKDWNoYW5nZV9udW1iZXIYAyABKAQSIgoRY2hhbmdlX2NvbW1hbmRfaWQYBCABKAlCB7pIBHICGCQSEwoLbWFya19udW1iZXIYBSABKAQSIAoPbWFya19jb21tYW5kX2lkGAYgASgJQge6SARyAhgkIpUBChBXcml0ZUJsb2JSZXF1ZXN0EjMKBmhlYWRlchgBIAEoCzIhLmNhaXJuLnN0b3JhZ2UudjEuV3JpdGVCbG9iSGVhZGVySAASDwoFY2h1bmsYAiABKAxIABIzCgZmaW5pc2gYAyABKAsyIS5jYWlybi5zdG9yYWdlLnYxLldyaXRlQmxvYkZpbmlzaEgAQgYKBHBhcnQifQoPV3JpdGVCbG9iSGVhZGVyEhkKB2Jsb2JfaWQYASABKAlCCLpIBXIDsAEBEiQKCnNpemVfYnl0ZXMYAiABKARCC7pICDIGGICAgIAESACIAQESGgoJdm9sdW1lX2lkGAMgASgJQge6SARyAhgkQg0KC19zaXplX2J5dGVzIkIKD1dyaXRlQmxvYkZpbmlzaBIfCgpzaXplX2J5dGVzGAEgASgEQgu6SAgyBhiAgICABBIOCgZjcmMzMmMYAiABKAciJgoRV3JpdGVCbG9iUmVzcG9uc2USEQoJdm9sdW1lX2lkGAEgASgJInUKD1JlYWRCbG9iUmVxdWVzdBIZCgdibG9iX2lkGAEgASgJQgi6SAVyA7ABARIbCgl2b2x1bWVfaWQYAiABKAlCCLpIBXIDsAEBEhQKDG9mZnNldF9ieXRlcxgDIAEoBBIUCgxsZW5ndGhfYnl0ZXMYBCABKAQilQEKEFJlYWRCbG9iUmVzcG9uc2USMgoGaGVhZGVyGAEgASgLMiAuY2Fpcm4uc3RvcmFnZS52MS5SZWFkQmxvYkhlYWRlckgAEg8KBWNodW5rGAIgASgMSAASNAoHdHJhaWxlchgDIAEoCzIhLmNhaXJuLnN0b3JhZ2UudjEuUmVhZEJsb2JUcmFpbGVySABCBgoEcGFydCIkCg5SZWFkQmxvYkhlYWRlchISCgpzaXplX2J5dGVzGAEgASgEIiUKD1JlYWRCbG9iVHJhaWxlchISCgpzZW50X2J5dGVzGAEgASgEInoKFVdyaXRlU21hbGxCbG9iUmVxdWVzdBIZCgdibG9iX2lkGAEgASgJQgi6SAVyA7ABARIaCgl2b2x1bWVfaWQYAiABKAlCB7pIBHICGCQSGgoHY29udGVudBgDIAEoDEIJukgGegQYgIBAEg4KBmNyYzMyYxgEIAEoByIrChZXcml0ZVNtYWxsQmxvYlJlc3BvbnNlEhEKCXZvbHVtZV9pZBgBIAEoCSKHAQoUUmVhZFNtYWxsQmxvYlJlcXVlc3QSGQoHYmxvYl9pZBgBIAEoCUIIukgFcgOwAQESGwoJdm9sdW1lX2lkGAIgASgJQgi6SAVyA7ABARIUCgxvZmZzZXRfYnl0ZXMYAyABKAQSIQoMbGVuZ3RoX2J5dGVzGAQgASgNQgu6SAgqBhiAgEAoASIoChVSZWFkU21hbGxCbG9iUmVzcG9uc2USDwoHY29udGVudBgBIAEoDCLPAQoSRGVsZXRlQmxvYnNSZXF1ZXN0EhsKCXZvbHVtZV9pZBgBIAEoCUIIukgFcgOwAQESIgoIYmxvYl9pZHMYAiADKAlCELpIDZIBChDoByIFcgOwAQESPAoJY29uZmlybWVkGAMgASgLMiEuY2Fpcm4uc3RvcmFnZS52MS5IaXN0b3J5UG9zaXRpb25CBrpIA8gBARI6CgdjdXJyZW50GAQgASgLMiEuY2Fpcm4uc3RvcmFnZS52MS5IaXN0b3J5UG9zaXRpb25CBrpIA8gBASIvChNEZWxldGVCbG9ic1Jlc3BvbnNlEhgKEGRlbGV0ZWRfYmxvYl9pZHMYASADKAkiYQoQTGlzdEJsb2JzUmVxdWVzdBIbCgl2b2x1bWVfaWQYASABKAlCCLpIBXIDsAEBEhUKDWFmdGVyX2Jsb2JfaWQYAiABKAkSGQoFbGltaXQYAyABKA1CCrpIByoFGJBOKAEiXQoRTGlzdEJsb2JzUmVzcG9uc2USKwoFYmxvYnMYASADKAsyHC5jYWlybi5zdG9yYWdlLnYxLkxpc3RlZEJsb2ISDAoEbW9yZRgCIAEoCBINCgV0b3RhbBgDIAEoBCJBCgpMaXN0ZWRCbG9iEg8KB2Jsb2JfaWQYASABKAkSEgoKc2l6ZV9ieXRlcxgCIAEoBBIOCgZhZ2VfbXMYAyABKAMiSwoRVmVyaWZ5QmxvYlJlcXVlc3QSGQoHYmxvYl9pZBgBIAEoCUIIukgFcgOwAQESGwoJdm9sdW1lX2lkGAIgASgJQgi6SAVyA7ABASI4ChJWZXJpZnlCbG9iUmVzcG9uc2USEgoKc2l6ZV9ieXRlcxgBIAEoBBIOCgZjcmMzMmMYAiABKAcirwEKEVNjcnViUmFuZ2VSZXF1ZXN0EhsKCXZvbHVtZV9pZBgBIAEoCUIIukgFcgOwAQESKAoXaGFuZGxlZF90aHJvdWdoX2Jsb2JfaWQYAiABKAlCB7pIBHICGCQSGgoJbWF4X2J5dGVzGAMgASgEQge6SAQyAigBEh0KCW1heF9ibG9icxgEIAEoDUIKukgHKgUYkE4oARIYChBieXRlc19wZXJfc2Vjb25kGAUgASgEIoABChJTY3J1YlJhbmdlUmVzcG9uc2USMAoFYmxvYnMYASABKAsyHy5jYWlybi5zdG9yYWdlLnYxLlNjcnViYmVkQmxvYnNIABIwCgVyYW5nZRgCIAEoCzIfLmNhaXJuLnN0b3JhZ2UudjEuU2NydWJiZWRSYW5nZUgAQgYKBHBhcnQiPgoNU2NydWJiZWRCbG9icxItCgVibG9icxgBIAMoCzIeLmNhaXJuLnN0b3JhZ2UudjEuU2NydWJiZWRCbG9iImQKDFNjcnViYmVkQmxvYhIPCgdibG9iX2lkGAEgASgJEhIKCnNpemVfYnl0ZXMYAiABKAQSDgoGYWdlX21zGAMgASgDEg8KB2RhbWFnZWQYBCABKAgSDgoGZGV0YWlsGAUgASgJInkKDVNjcnViYmVkUmFuZ2USFQoNYWZ0ZXJfYmxvYl9pZBgBIAEoCRIXCg90aHJvdWdoX2Jsb2JfaWQYAiABKAkSFQoNZW5kX29mX3ZvbHVtZRgDIAEoCBISCgpyZWFkX2J5dGVzGAQgASgEEg0KBXRvdGFsGAUgASgEIrcBCg1TY3J1YlByb2dyZXNzEh8KF2hhbmRsZWRfdGhyb3VnaF9ibG9iX2lkGAEgASgJEhIKCnBhc3NfYmxvYnMYAiABKAQSEgoKcGFzc19ieXRlcxgDIAEoBBIUCgxwYXNzX2RhbWFnZWQYBCABKAQSEwoLcGFzc19hZ2VfbXMYBSABKAMSHQoQbGFzdF9wYXNzX2FnZV9tcxgGIAEoA0gAiAEBQhMKEV9sYXN0X3Bhc3NfYWdlX21zIhAKDkdldE5vZGVSZXF1ZXN0ImEKD0dldE5vZGVSZXNwb25zZRIPCgdub2RlX2lkGAEgASgJEgwKBHpvbmUYAiABKAkSLwoHdm9sdW1lcxgDIAMoCzIeLmNhaXJuLnN0b3JhZ2UudjEuVm9sdW1lU3RhdHVzIoQCCgxWb2x1bWVTdGF0dXMSEQoJdm9sdW1lX2lkGAEgASgJEiwKBXN0YXRlGAIgASgOMh0uY2Fpcm4uc3RvcmFnZS52MS5Wb2x1bWVTdGF0ZRIUCgxzdGF0ZV9kZXRhaWwYAyABKAkSFgoOY2FwYWNpdHlfYnl0ZXMYBCABKAQSEgoKZnJlZV9ieXRlcxgFIAEoBBINCgVibG9icxgGIAEoBBIyCgdoaXN0b3J5GAcgASgLMiEuY2Fpcm4uc3RvcmFnZS52MS5IaXN0b3J5UG9zaXRpb24SLgoFc2NydWIYCCABKAsyHy5jYWlybi5zdG9yYWdlLnYxLlNjcnViUHJvZ3Jlc3MigAEKFEZvbGxvd0hpc3RvcnlSZXF1ZXN0EhsKCXZvbHVtZV9pZBgBIAEoCUIIukgFcgOwAQESOwoIcG9zaXRpb24YAiABKAsyIS5jYWlybi5zdG9yYWdlLnYxLkhpc3RvcnlQb3NpdGlvbkIGukgDyAEBEg4KBmFjY2VwdBgDIAEoCCIXChVGb2xsb3dIaXN0b3J5UmVzcG9uc2UqkAEKC1ZvbHVtZVN0YXRlEhwKGFZPTFVNRV9TVEFURV9VTlNQRUNJRklFRBAAEhcKE1ZPTFVNRV9TVEFURV9PTkxJTkUQARIVChFWT0xVTUVfU1RBVEVfRlVMTBACEhoKFlZPTFVNRV9TVEFURV9TVVNQRU5ERUQQAxIXChNWT0xVTUVfU1RBVEVfRkVOQ0VEEAQynAcKDlN0b3JhZ2VTZXJ2aWNlElYKCVdyaXRlQmxvYhIiLmNhaXJuLnN0b3JhZ2UudjEuV3JpdGVCbG9iUmVxdWVzdBojLmNhaXJuLnN0b3JhZ2UudjEuV3JpdGVCbG9iUmVzcG9uc2UoARJTCghSZWFkQmxvYhIhLmNhaXJuLnN0b3JhZ2UudjEuUmVhZEJsb2JSZXF1ZXN0GiIuY2Fpcm4uc3RvcmFnZS52MS5SZWFkQmxvYlJlc3BvbnNlMAESYwoOV3JpdGVTbWFsbEJsb2ISJy5jYWlybi5zdG9yYWdlLnYxLldyaXRlU21hbGxCbG9iUmVxdWVzdBooLmNhaXJuLnN0b3JhZ2UudjEuV3JpdGVTbWFsbEJsb2JSZXNwb25zZRJgCg1SZWFkU21hbGxCbG9iEiYuY2Fpcm4uc3RvcmFnZS52MS5SZWFkU21hbGxCbG9iUmVxdWVzdBonLmNhaXJuLnN0b3JhZ2UudjEuUmVhZFNtYWxsQmxvYlJlc3BvbnNlEloKC0RlbGV0ZUJsb2JzEiQuY2Fpcm4uc3RvcmFnZS52MS5EZWxldGVCbG9ic1JlcXVlc3QaJS5jYWlybi5zdG9yYWdlLnYxLkRlbGV0ZUJsb2JzUmVzcG9uc2USVAoJTGlzdEJsb2JzEiIuY2Fpcm4uc3RvcmFnZS52MS5MaXN0QmxvYnNSZXF1ZXN0GiMuY2Fpcm4uc3RvcmFnZS52MS5MaXN0QmxvYnNSZXNwb25zZRJXCgpWZXJpZnlCbG9iEiMuY2Fpcm4uc3RvcmFnZS52MS5WZXJpZnlCbG9iUmVxdWVzdBokLmNhaXJuLnN0b3JhZ2UudjEuVmVyaWZ5QmxvYlJlc3BvbnNlElkKClNjcnViUmFuZ2USIy5jYWlybi5zdG9yYWdlLnYxLlNjcnViUmFuZ2VSZXF1ZXN0GiQuY2Fpcm4uc3RvcmFnZS52MS5TY3J1YlJhbmdlUmVzcG9uc2UwARJOCgdHZXROb2RlEiAuY2Fpcm4uc3RvcmFnZS52MS5HZXROb2RlUmVxdWVzdBohLmNhaXJuLnN0b3JhZ2UudjEuR2V0Tm9kZVJlc3BvbnNlEmAKDUZvbGxvd0hpc3RvcnkSJi5jYWlybi5zdG9yYWdlLnYxLkZvbGxvd0hpc3RvcnlSZXF1ZXN0GicuY2Fpcm4uc3RvcmFnZS52MS5Gb2xsb3dIaXN0b3J5UmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate]);
 
 /**
  * A point of a metadata history (P7).
@@ -288,6 +288,116 @@ export const ReadBlobTrailerSchema: GenMessage<ReadBlobTrailer> = /*@__PURE__*/
   messageDesc(file_cairn_storage_v1_storage, 8);
 
 /**
+ * @generated from message cairn.storage.v1.WriteSmallBlobRequest
+ */
+export type WriteSmallBlobRequest = Message<"cairn.storage.v1.WriteSmallBlobRequest"> & {
+  /**
+   * @generated from field: string blob_id = 1;
+   */
+  blobId: string;
+
+  /**
+   * The volume to write to; empty lets the node choose.
+   *
+   * @generated from field: string volume_id = 2;
+   */
+  volumeId: string;
+
+  /**
+   * The whole blob, at most 1 MiB.
+   *
+   * @generated from field: bytes content = 3;
+   */
+  content: Uint8Array;
+
+  /**
+   * CRC-32C of the content; checked against what came.
+   *
+   * @generated from field: fixed32 crc32c = 4;
+   */
+  crc32c: number;
+};
+
+/**
+ * Describes the message cairn.storage.v1.WriteSmallBlobRequest.
+ * Use `create(WriteSmallBlobRequestSchema)` to create a new message.
+ */
+export const WriteSmallBlobRequestSchema: GenMessage<WriteSmallBlobRequest> = /*@__PURE__*/
+  messageDesc(file_cairn_storage_v1_storage, 9);
+
+/**
+ * @generated from message cairn.storage.v1.WriteSmallBlobResponse
+ */
+export type WriteSmallBlobResponse = Message<"cairn.storage.v1.WriteSmallBlobResponse"> & {
+  /**
+   * The volume that holds the synced replica.
+   *
+   * @generated from field: string volume_id = 1;
+   */
+  volumeId: string;
+};
+
+/**
+ * Describes the message cairn.storage.v1.WriteSmallBlobResponse.
+ * Use `create(WriteSmallBlobResponseSchema)` to create a new message.
+ */
+export const WriteSmallBlobResponseSchema: GenMessage<WriteSmallBlobResponse> = /*@__PURE__*/
+  messageDesc(file_cairn_storage_v1_storage, 10);
+
+/**
+ * @generated from message cairn.storage.v1.ReadSmallBlobRequest
+ */
+export type ReadSmallBlobRequest = Message<"cairn.storage.v1.ReadSmallBlobRequest"> & {
+  /**
+   * @generated from field: string blob_id = 1;
+   */
+  blobId: string;
+
+  /**
+   * @generated from field: string volume_id = 2;
+   */
+  volumeId: string;
+
+  /**
+   * @generated from field: uint64 offset_bytes = 3;
+   */
+  offsetBytes: bigint;
+
+  /**
+   * 1 byte to 1 MiB.
+   *
+   * @generated from field: uint32 length_bytes = 4;
+   */
+  lengthBytes: number;
+};
+
+/**
+ * Describes the message cairn.storage.v1.ReadSmallBlobRequest.
+ * Use `create(ReadSmallBlobRequestSchema)` to create a new message.
+ */
+export const ReadSmallBlobRequestSchema: GenMessage<ReadSmallBlobRequest> = /*@__PURE__*/
+  messageDesc(file_cairn_storage_v1_storage, 11);
+
+/**
+ * @generated from message cairn.storage.v1.ReadSmallBlobResponse
+ */
+export type ReadSmallBlobResponse = Message<"cairn.storage.v1.ReadSmallBlobResponse"> & {
+  /**
+   * Exactly the range.
+   *
+   * @generated from field: bytes content = 1;
+   */
+  content: Uint8Array;
+};
+
+/**
+ * Describes the message cairn.storage.v1.ReadSmallBlobResponse.
+ * Use `create(ReadSmallBlobResponseSchema)` to create a new message.
+ */
+export const ReadSmallBlobResponseSchema: GenMessage<ReadSmallBlobResponse> = /*@__PURE__*/
+  messageDesc(file_cairn_storage_v1_storage, 12);
+
+/**
  * @generated from message cairn.storage.v1.DeleteBlobsRequest
  */
 export type DeleteBlobsRequest = Message<"cairn.storage.v1.DeleteBlobsRequest"> & {
@@ -321,7 +431,7 @@ export type DeleteBlobsRequest = Message<"cairn.storage.v1.DeleteBlobsRequest"> 
  * Use `create(DeleteBlobsRequestSchema)` to create a new message.
  */
 export const DeleteBlobsRequestSchema: GenMessage<DeleteBlobsRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 9);
+  messageDesc(file_cairn_storage_v1_storage, 13);
 
 /**
  * @generated from message cairn.storage.v1.DeleteBlobsResponse
@@ -340,7 +450,7 @@ export type DeleteBlobsResponse = Message<"cairn.storage.v1.DeleteBlobsResponse"
  * Use `create(DeleteBlobsResponseSchema)` to create a new message.
  */
 export const DeleteBlobsResponseSchema: GenMessage<DeleteBlobsResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 10);
+  messageDesc(file_cairn_storage_v1_storage, 14);
 
 /**
  * @generated from message cairn.storage.v1.ListBlobsRequest
@@ -369,7 +479,7 @@ export type ListBlobsRequest = Message<"cairn.storage.v1.ListBlobsRequest"> & {
  * Use `create(ListBlobsRequestSchema)` to create a new message.
  */
 export const ListBlobsRequestSchema: GenMessage<ListBlobsRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 11);
+  messageDesc(file_cairn_storage_v1_storage, 15);
 
 /**
  * @generated from message cairn.storage.v1.ListBlobsResponse
@@ -400,7 +510,7 @@ export type ListBlobsResponse = Message<"cairn.storage.v1.ListBlobsResponse"> & 
  * Use `create(ListBlobsResponseSchema)` to create a new message.
  */
 export const ListBlobsResponseSchema: GenMessage<ListBlobsResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 12);
+  messageDesc(file_cairn_storage_v1_storage, 16);
 
 /**
  * @generated from message cairn.storage.v1.ListedBlob
@@ -429,7 +539,7 @@ export type ListedBlob = Message<"cairn.storage.v1.ListedBlob"> & {
  * Use `create(ListedBlobSchema)` to create a new message.
  */
 export const ListedBlobSchema: GenMessage<ListedBlob> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 13);
+  messageDesc(file_cairn_storage_v1_storage, 17);
 
 /**
  * @generated from message cairn.storage.v1.VerifyBlobRequest
@@ -451,7 +561,7 @@ export type VerifyBlobRequest = Message<"cairn.storage.v1.VerifyBlobRequest"> & 
  * Use `create(VerifyBlobRequestSchema)` to create a new message.
  */
 export const VerifyBlobRequestSchema: GenMessage<VerifyBlobRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 14);
+  messageDesc(file_cairn_storage_v1_storage, 18);
 
 /**
  * @generated from message cairn.storage.v1.VerifyBlobResponse
@@ -475,7 +585,7 @@ export type VerifyBlobResponse = Message<"cairn.storage.v1.VerifyBlobResponse"> 
  * Use `create(VerifyBlobResponseSchema)` to create a new message.
  */
 export const VerifyBlobResponseSchema: GenMessage<VerifyBlobResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 15);
+  messageDesc(file_cairn_storage_v1_storage, 19);
 
 /**
  * @generated from message cairn.storage.v1.ScrubRangeRequest
@@ -519,7 +629,7 @@ export type ScrubRangeRequest = Message<"cairn.storage.v1.ScrubRangeRequest"> & 
  * Use `create(ScrubRangeRequestSchema)` to create a new message.
  */
 export const ScrubRangeRequestSchema: GenMessage<ScrubRangeRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 16);
+  messageDesc(file_cairn_storage_v1_storage, 20);
 
 /**
  * @generated from message cairn.storage.v1.ScrubRangeResponse
@@ -548,7 +658,7 @@ export type ScrubRangeResponse = Message<"cairn.storage.v1.ScrubRangeResponse"> 
  * Use `create(ScrubRangeResponseSchema)` to create a new message.
  */
 export const ScrubRangeResponseSchema: GenMessage<ScrubRangeResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 17);
+  messageDesc(file_cairn_storage_v1_storage, 21);
 
 /**
  * @generated from message cairn.storage.v1.ScrubbedBlobs
@@ -565,7 +675,7 @@ export type ScrubbedBlobs = Message<"cairn.storage.v1.ScrubbedBlobs"> & {
  * Use `create(ScrubbedBlobsSchema)` to create a new message.
  */
 export const ScrubbedBlobsSchema: GenMessage<ScrubbedBlobs> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 18);
+  messageDesc(file_cairn_storage_v1_storage, 22);
 
 /**
  * @generated from message cairn.storage.v1.ScrubbedBlob
@@ -606,7 +716,7 @@ export type ScrubbedBlob = Message<"cairn.storage.v1.ScrubbedBlob"> & {
  * Use `create(ScrubbedBlobSchema)` to create a new message.
  */
 export const ScrubbedBlobSchema: GenMessage<ScrubbedBlob> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 19);
+  messageDesc(file_cairn_storage_v1_storage, 23);
 
 /**
  * @generated from message cairn.storage.v1.ScrubbedRange
@@ -651,7 +761,7 @@ export type ScrubbedRange = Message<"cairn.storage.v1.ScrubbedRange"> & {
  * Use `create(ScrubbedRangeSchema)` to create a new message.
  */
 export const ScrubbedRangeSchema: GenMessage<ScrubbedRange> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 20);
+  messageDesc(file_cairn_storage_v1_storage, 24);
 
 /**
  * How far the walk of ScrubRange is.
@@ -701,7 +811,7 @@ export type ScrubProgress = Message<"cairn.storage.v1.ScrubProgress"> & {
  * Use `create(ScrubProgressSchema)` to create a new message.
  */
 export const ScrubProgressSchema: GenMessage<ScrubProgress> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 21);
+  messageDesc(file_cairn_storage_v1_storage, 25);
 
 /**
  * @generated from message cairn.storage.v1.GetNodeRequest
@@ -714,7 +824,7 @@ export type GetNodeRequest = Message<"cairn.storage.v1.GetNodeRequest"> & {
  * Use `create(GetNodeRequestSchema)` to create a new message.
  */
 export const GetNodeRequestSchema: GenMessage<GetNodeRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 22);
+  messageDesc(file_cairn_storage_v1_storage, 26);
 
 /**
  * @generated from message cairn.storage.v1.GetNodeResponse
@@ -745,7 +855,7 @@ export type GetNodeResponse = Message<"cairn.storage.v1.GetNodeResponse"> & {
  * Use `create(GetNodeResponseSchema)` to create a new message.
  */
 export const GetNodeResponseSchema: GenMessage<GetNodeResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 23);
+  messageDesc(file_cairn_storage_v1_storage, 27);
 
 /**
  * @generated from message cairn.storage.v1.VolumeStatus
@@ -801,7 +911,7 @@ export type VolumeStatus = Message<"cairn.storage.v1.VolumeStatus"> & {
  * Use `create(VolumeStatusSchema)` to create a new message.
  */
 export const VolumeStatusSchema: GenMessage<VolumeStatus> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 24);
+  messageDesc(file_cairn_storage_v1_storage, 28);
 
 /**
  * @generated from message cairn.storage.v1.FollowHistoryRequest
@@ -830,7 +940,7 @@ export type FollowHistoryRequest = Message<"cairn.storage.v1.FollowHistoryReques
  * Use `create(FollowHistoryRequestSchema)` to create a new message.
  */
 export const FollowHistoryRequestSchema: GenMessage<FollowHistoryRequest> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 25);
+  messageDesc(file_cairn_storage_v1_storage, 29);
 
 /**
  * @generated from message cairn.storage.v1.FollowHistoryResponse
@@ -843,7 +953,7 @@ export type FollowHistoryResponse = Message<"cairn.storage.v1.FollowHistoryRespo
  * Use `create(FollowHistoryResponseSchema)` to create a new message.
  */
 export const FollowHistoryResponseSchema: GenMessage<FollowHistoryResponse> = /*@__PURE__*/
-  messageDesc(file_cairn_storage_v1_storage, 26);
+  messageDesc(file_cairn_storage_v1_storage, 30);
 
 /**
  * Whether a volume takes reads and writes (P9).
@@ -919,6 +1029,27 @@ export const StorageService: GenService<{
     methodKind: "server_streaming";
     input: typeof ReadBlobRequestSchema;
     output: typeof ReadBlobResponseSchema;
+  },
+  /**
+   * Writes one small replica whole: WriteBlob in one message, so that a small object costs one. Errors, retry: as
+   * WriteBlob.
+   *
+   * @generated from rpc cairn.storage.v1.StorageService.WriteSmallBlob
+   */
+  writeSmallBlob: {
+    methodKind: "unary";
+    input: typeof WriteSmallBlobRequestSchema;
+    output: typeof WriteSmallBlobResponseSchema;
+  },
+  /**
+   * Reads a short range of one replica: ReadBlob in one message. Errors, retry: as ReadBlob.
+   *
+   * @generated from rpc cairn.storage.v1.StorageService.ReadSmallBlob
+   */
+  readSmallBlob: {
+    methodKind: "unary";
+    input: typeof ReadSmallBlobRequestSchema;
+    output: typeof ReadSmallBlobResponseSchema;
   },
   /**
    * Deletes replicas of one volume whose pairs are condemned (P6). Refused as a whole when the volume follows
