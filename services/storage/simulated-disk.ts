@@ -71,6 +71,19 @@ export class SimulatedDisk implements Disk {
     forget(this.#root, random);
   }
 
+  /** Every file there is, behind everybody's back. */
+  paths(): string[] {
+    const walk = (folder: FolderNode, path: string): string[] =>
+      [...folder.entries].flatMap(([name, node]) =>
+        node.kind === "file" ? [`${path}/${name}`] : walk(node, `${path}/${name}`),
+      );
+    return walk(this.#root, "");
+  }
+
+  sizeOfPath(path: string): number {
+    return this.#file(path).data.length;
+  }
+
   /** Changes a file's bytes behind everybody's back. */
   corrupt(path: string, change: (data: Buffer) => Buffer): void {
     const file = this.#file(path);
