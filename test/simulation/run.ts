@@ -11,7 +11,7 @@ import { Histories } from "./model/history";
 import { unexplained } from "./model/linearizable";
 import { Nemesis } from "./nemesis";
 import { damagedCopies, heal, unsettled } from "./settle";
-import { Trace } from "./trace";
+import { Trace, told } from "./trace";
 import { Workload } from "./workload";
 import { SimProcess } from "./world/sim-process";
 import { closeAllDatabases } from "./world/sqlite";
@@ -154,7 +154,7 @@ export async function simulate(
 async function settle(cluster: Cluster, workload: Workload, trace: Trace): Promise<void> {
   let wrong: string[] = [];
   for (let waitedMs = 0; waitedMs <= settleForMs; waitedMs += 4_000) {
-    wrong = await unsettled(cluster);
+    wrong = await unsettled(cluster).catch((error: unknown) => [told(error)]);
     if (wrong.length === 0) return trace.tell("run", "all is settled");
     await workload.clock.sleep(4_000);
   }

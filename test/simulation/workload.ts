@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { WriteConditionsSchema } from "../../gen/cairn/common/v1/common_pb";
 import type { MetadataService } from "../../gen/cairn/metadata/v1/metadata_pb";
-import type { ObjectService } from "../../gen/cairn/object/v1/object_pb";
+import type { GetObjectRequestSchema, ObjectService } from "../../gen/cairn/object/v1/object_pb";
 import { executeCommand } from "../../services/bucket/execute-command";
 import { CairnError, toCairnError } from "../../services/common/errors/cairn-error";
 import { newId } from "../../services/common/ids/uuid";
@@ -223,24 +223,30 @@ export class Workload {
     const { random } = this.#deps;
     const body = this.bodies.make();
     const register = `${bucket.bucketId}/${key}`;
+    const conditions = conditionsOf(when);
+    const header = { bucket, key, ...(conditions === undefined ? {} : { conditions }) };
+    const finish = { sizeBytes: BigInt(body.bytes.length) };
     const slowly = random.next() < 0.1;
     const chunkBytes = 1 + random.whole(64 * 1024);
     const messages = async function* (this: Workload) {
-      const conditions = conditionsOf(when);
-      const header = { bucket, key, ...(conditions === undefined ? {} : { conditions }) };
       yield { part: { case: "header" as const, value: header } };
       for (let at = 0; at < body.bytes.length; at += chunkBytes) {
         if (slowly) await this.clock.sleep(400 * random.next());
         yield { part: { case: "chunk" as const, value: body.bytes.subarray(at, at + chunkBytes) } };
       }
-      yield { part: { case: "finish" as const, value: { sizeBytes: BigInt(body.bytes.length) } } };
+      yield { part: { case: "finish" as const, value: finish } };
     };
+    const inOneMessage = body.bytes.length < 30_000 && random.next() < 0.7;
+    const send = () =>
+      inOneMessage
+        ? this.#gateways[gateway].putSmallObject({ header, content: body.bytes, finish }, this.#call())
+        : this.#gateways[gateway].putObject(messages.call(this), this.#call());
     const write: Effect = { kind: "write", value: body.etag, ...(when === undefined ? {} : { when }) };
     await this.#ask(
       client,
       `put ${key} ${short(body)} ${said(when)} by ${gateway}`,
       async () => {
-        const { info } = await this.#gateways[gateway].putObject(messages.call(this), this.#call());
+        const { info } = await send();
         if (info?.etag !== body.etag) throw new WrongAnswer(`put answered the ETag ${info?.etag}`);
         this.#lastSeen.set(register, body.etag);
         return [[register, write]];
@@ -258,7 +264,6 @@ export class Workload {
     how: { first?: number; last?: number; slowly?: boolean },
   ): Promise<Effect | undefined> {
     const register = `${bucket.bucketId}/${key}`;
-    const { random } = this.#deps;
     let effect: Effect | undefined;
     const range = how.first === undefined ? "" : ` ${how.first}-${how.last ?? ""}`;
     const what = `get ${key}${range}${how.slowly ? " slowly" : ""} by ${gateway}`;
@@ -266,10 +271,6 @@ export class Workload {
       client,
       what,
       async () => {
-        const chunks: Uint8Array[] = [];
-        let etag: string | undefined;
-        let offset = 0;
-        let sentBytes: bigint | undefined;
         const request = {
           bucket,
           key,
@@ -287,17 +288,7 @@ export class Workload {
                 },
               }),
         };
-        for await (const { part } of this.#gateways[gateway].getObject(request, this.#call())) {
-          if (part.case === "header") {
-            etag = part.value.info?.etag;
-            offset = Number(part.value.offsetBytes);
-          } else if (part.case === "chunk") chunks.push(part.value);
-          else if (part.case === "trailer") sentBytes = part.value.sentBytes;
-          if (how.slowly) await this.clock.sleep(4_000 * random.next());
-        }
-        const bytes = Buffer.concat(chunks);
-        if (etag === undefined || sentBytes !== BigInt(bytes.length))
-          throw new CairnError("SERVICE_UNAVAILABLE", { message: "the stream was cut off" });
+        const { etag, offset, bytes } = await this.#read(gateway, request, how.slowly ?? false);
         this.#check(etag, offset, bytes, how);
         this.#lastSeen.set(register, etag);
         effect = { kind: "read", value: etag };
@@ -311,6 +302,41 @@ export class Workload {
       },
     );
     return effect;
+  }
+
+  /** As a gateway reads: in one message when that is enough, else as a stream. */
+  async #read(
+    gateway: GatewayName,
+    request: MessageInitShape<typeof GetObjectRequestSchema>,
+    slowly: boolean,
+  ): Promise<{ etag: string; offset: number; bytes: Buffer }> {
+    const { random } = this.#deps;
+    const object = this.#gateways[gateway];
+    if (!slowly && random.next() < 0.6) {
+      const { header, content } = await object.getSmallObject({ read: request }, this.#call());
+      if (content !== undefined)
+        return {
+          etag: header?.info?.etag ?? "",
+          offset: Number(header?.offsetBytes),
+          bytes: Buffer.from(content),
+        };
+    }
+    const chunks: Uint8Array[] = [];
+    let etag: string | undefined;
+    let offset = 0;
+    let sentBytes: bigint | undefined;
+    for await (const { part } of object.getObject(request, this.#call())) {
+      if (part.case === "header") {
+        etag = part.value.info?.etag;
+        offset = Number(part.value.offsetBytes);
+      } else if (part.case === "chunk") chunks.push(part.value);
+      else if (part.case === "trailer") sentBytes = part.value.sentBytes;
+      if (slowly) await this.clock.sleep(4_000 * random.next());
+    }
+    const bytes = Buffer.concat(chunks);
+    if (etag === undefined || sentBytes !== BigInt(bytes.length))
+      throw new CairnError("SERVICE_UNAVAILABLE", { message: "the stream was cut off" });
+    return { etag, offset, bytes };
   }
 
   #check(etag: string, offset: number, bytes: Buffer, how: { first?: number; last?: number }): void {
