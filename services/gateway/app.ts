@@ -39,8 +39,8 @@ export function createApp(options: AppOptions): Express {
 
   // Requests that a client sends without waiting for answers take effect in their order (RFC 9112 section 9.3.2):
   // node:http would run them all at once.
-  app.use((req, _res, next) => exchanges.whenAnswered(req.socket, next));
-  app.use((req, res, next) => {
+  app.use((req, res, next) => exchanges.whenAnswered(req.socket, () => void begin(req, res, next)));
+  const begin = (req: Request, res: Response, next: () => void) => {
     const exchange = exchanges.begin(req, res);
     try {
       checkFraming(req.rawHeaders);
@@ -57,7 +57,7 @@ export function createApp(options: AppOptions): Express {
     } catch (error) {
       pipeline.refuse(exchange, toCairnError(error));
     }
-  });
+  };
 
   function s3Operation(exchange: Exchange): Operation {
     const { req, target } = exchange;

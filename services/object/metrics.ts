@@ -1,4 +1,5 @@
-import { Counter, Gauge, Histogram } from "prom-client";
+import { Counter, Gauge } from "prom-client";
+import { Durations } from "../common/metrics/durations";
 import type { Metrics } from "../common/metrics/metrics";
 
 /** What the object service counts. */
@@ -65,11 +66,12 @@ export function objectMetrics(registry: Metrics) {
       help: "Volumes that take no deletes because they follow another history (P7).",
       registers,
     }),
-    commitSeconds: new Histogram({
+    commitSeconds: new Durations({
       name: "cairn_object_commit_seconds",
       help: "From sending a commit to its outcome.",
+      labelNames: [],
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
-      registers,
-    }),
+      registry,
+    }).of(),
   };
 }

@@ -1,4 +1,5 @@
-import { Counter, Gauge, Histogram } from "prom-client";
+import { Counter, Gauge } from "prom-client";
+import { Durations } from "../common/metrics/durations";
 import type { Metrics } from "../common/metrics/metrics";
 import type { Disk } from "./disk";
 import type { VolumeStatus } from "./volume";
@@ -12,7 +13,7 @@ export class StorageMetrics {
   readonly #capacity: Gauge<string>;
   readonly #blobs: Gauge<string>;
   readonly #state: Gauge<string>;
-  readonly #calls: Histogram<string>;
+  readonly #calls: Durations;
   readonly #bytes: Counter<string>;
   readonly #damages: Counter<string>;
   readonly #suspensions: Counter<string>;
@@ -40,13 +41,13 @@ export class StorageMetrics {
     this.#suspensions = counter("cairn_storage_suspensions_total", "Times that the disk hung.", ["volume"]);
     const callsName = "cairn_storage_disk_call_seconds";
     this.#calls =
-      (registry.getSingleMetric(callsName) as Histogram<string> | undefined) ??
-      new Histogram({
+      (registry.getSingleMetric(callsName) as unknown as Durations | undefined) ??
+      new Durations({
         name: callsName,
         help: "Time of calls to the disk; a write of a small blob includes its sync.",
         labelNames: ["volume", "call"],
         buckets: seconds,
-        registers,
+        registry,
       });
   }
 
@@ -71,7 +72,7 @@ export class StorageMetrics {
     const written = this.#bytes.labels({ volume, direction: "written" });
     const read = this.#bytes.labels({ volume, direction: "read" });
     const timed = (call: string) => {
-      const histogram = this.#calls.labels({ volume, call });
+      const histogram = this.#calls.of(volume, call);
       return <T>(work: () => Promise<T>): Promise<T> => {
         const startMs = performance.now();
         const observe = () => histogram.observe((performance.now() - startMs) / 1000);

@@ -1,11 +1,4 @@
-import {
-  create,
-  type DescMethod,
-  type DescService,
-  fromBinary,
-  type Message,
-  toBinary,
-} from "@bufbuild/protobuf";
+import { type DescMethod, type DescService, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import {
   Client,
   type ClientReadableStream,
@@ -24,6 +17,7 @@ import { mapStream } from "./map-stream";
 import type { ResetLimit } from "./reset-budget";
 import { type AnyMethod, type Interceptor, intercept, mapMethods, type ServiceClient } from "./service";
 import { keepByteOrderMarks } from "./text-encoding";
+import { wholeMessage } from "./whole-message";
 import { authorizationKey, fromStatus, requestIdKey, traceparentKey } from "./wire";
 
 export type GrpcConnection = {
@@ -71,10 +65,10 @@ export function connectGrpc(address: string, clusterSecret: string, resetLimit?:
 /** Callers give initialisers; wrappers and the wire see whole messages. */
 function takeInitialisers(method: DescMethod, next: AnyMethod): AnyMethod {
   if (method.methodKind !== "client_streaming")
-    return (request, call) => next(create(method.input, request), call);
+    return (request, call) => next(wholeMessage(method.input, request), call);
   return (requests: AsyncIterable<Message>, call) =>
     next(
-      mapStream(requests, (init) => create(method.input, init)),
+      mapStream(requests, (init) => wholeMessage(method.input, init)),
       call,
     );
 }

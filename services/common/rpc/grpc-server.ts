@@ -1,13 +1,6 @@
 import type { EventEmitter } from "node:events";
 import type { Readable } from "node:stream";
-import {
-  create,
-  type DescMethod,
-  type DescService,
-  fromBinary,
-  type Message,
-  toBinary,
-} from "@bufbuild/protobuf";
+import { type DescMethod, type DescService, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import {
   Server,
   ServerCredentials,
@@ -26,6 +19,7 @@ import { grpcChannelOptions } from "./grpc-options";
 import { createGrpcHealth, type GrpcHealth, type PeerDependency } from "./health";
 import { type AnyMethod, type Interceptor, intercept, type ServiceImpl } from "./service";
 import { keepByteOrderMarks } from "./text-encoding";
+import { wholeMessage } from "./whole-message";
 import { authorizationKey, requestIdKey, toStatus, traceparentKey } from "./wire";
 
 export type GrpcServer = {
@@ -146,7 +140,7 @@ function handlerOf(method: DescMethod, handler: AnyMethod, peerCheck: PeerCheck)
           ended.signal,
         );
       } else {
-        callback?.(null, create(method.output, await handler(input, call)));
+        callback?.(null, wholeMessage(method.output, await handler(input, call)));
       }
     } catch (error) {
       const status = toStatus(toCairnError(error));
@@ -183,7 +177,7 @@ async function sendAll(
 ): Promise<void> {
   for await (const response of responses) {
     if (signal.aborted) return;
-    if (!stream.write(create(method.output, response))) await drained(stream, signal);
+    if (!stream.write(wholeMessage(method.output, response))) await drained(stream, signal);
   }
   stream.end();
 }

@@ -1,4 +1,4 @@
-import { create, type DescMethod, type DescService, type Message } from "@bufbuild/protobuf";
+import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import { CairnError, toCairnError } from "../errors/cairn-error";
 import { type Call, throwIfEnded } from "./call";
 import { LocalCall } from "./local-call";
@@ -11,6 +11,7 @@ import {
   type ServiceClient,
   type ServiceImpl,
 } from "./service";
+import { wholeMessage } from "./whole-message";
 
 /**
  * Carries a service inside one process: a function call on the generated types. No serialisation and no copy of a
@@ -35,8 +36,8 @@ export function localClient<S extends DescService>(
 function localUnary(method: DescMethod, handler: AnyMethod): AnyMethod {
   return async (request, call) => {
     throwIfEnded(call);
-    const response = await answered(call, (local) => handler(create(method.input, request), local));
-    return create(method.output, response);
+    const response = await answered(call, (local) => handler(wholeMessage(method.input, request), local));
+    return wholeMessage(method.output, response);
   };
 }
 
@@ -48,7 +49,7 @@ function localClientStream(method: DescMethod, handler: AnyMethod): AnyMethod {
       const response = await answered(call, (local) => handler(source, local));
       // A handler that answers all the same cannot make a broken request a good one.
       if (source.failure !== undefined) throw source.failure;
-      return create(method.output, response);
+      return wholeMessage(method.output, response);
     } catch (error) {
       throw source.failure ?? error;
     } finally {
@@ -98,7 +99,7 @@ class SourceStream implements AsyncIterable<Message>, AsyncIterator<Message> {
   async next(): Promise<IteratorResult<Message>> {
     try {
       const next = await this.#iterator.next();
-      return next.done ? next : { done: false, value: create(this.#method.input, next.value) };
+      return next.done ? next : { done: false, value: wholeMessage(this.#method.input, next.value) };
     } catch (error) {
       this.failure = error;
       throw new CairnError("CANCELLED", { cause: error });

@@ -1,7 +1,8 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
-import { Counter, Gauge, Histogram } from "prom-client";
+import { Counter, Gauge } from "prom-client";
 import { toCairnError } from "../errors/cairn-error";
 import type { Logger } from "../log/logger";
+import { Durations } from "../metrics/durations";
 import type { Metrics } from "../metrics/metrics";
 import type { Call } from "./call";
 import { endNoted } from "./end-noted";
@@ -12,11 +13,15 @@ import type { AnyMethod, Interceptor } from "./service";
  * of an INTERNAL error says nothing, so the cause must be found under its request id here.
  */
 export function observe(log: Logger, metrics: Metrics): Interceptor {
-  const inFlight = new Gauge({
+  const inFlight = new Map<string, number>();
+  new Gauge({
     name: "cairn_rpc_in_flight",
     help: "RPCs being handled",
     labelNames: ["rpc"],
     registers: [metrics],
+    collect() {
+      for (const [rpc, count] of inFlight) this.set({ rpc }, count);
+    },
   });
   const errors = new Counter({
     name: "cairn_rpc_errors_total",
@@ -24,23 +29,24 @@ export function observe(log: Logger, metrics: Metrics): Interceptor {
     labelNames: ["rpc", "reason"],
     registers: [metrics],
   });
-  const seconds = new Histogram({
+  const seconds = new Durations({
     name: "cairn_rpc_duration_seconds",
     help: "How long RPCs took, streams to their end",
     labelNames: ["rpc"],
     buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
-    registers: [metrics],
+    registry: metrics,
   });
 
   return (method: DescMethod, next: AnyMethod): AnyMethod => {
     const rpc = `${method.parent.name}.${method.name}`;
-    const gauge = inFlight.labels(rpc);
-    const duration = seconds.labels(rpc);
+    const duration = seconds.of(rpc);
+    const count = (change: number) => inFlight.set(rpc, (inFlight.get(rpc) ?? 0) + change);
+    count(0);
     const begin = () => {
-      gauge.inc();
+      count(1);
       const startedAtMs = performance.now();
       return () => {
-        gauge.dec();
+        count(-1);
         duration.observe((performance.now() - startedAtMs) / 1000);
       };
     };

@@ -1,8 +1,9 @@
-import { create, type DescMethod, type Message } from "@bufbuild/protobuf";
+import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { type CairnError, toCairnError } from "../errors/cairn-error";
 import { type Call, throwIfEnded } from "./call";
 import { LocalCall } from "./local-call";
 import type { AnyMethod } from "./service";
+import { wholeMessage } from "./whole-message";
 
 /**
  * A handler's messages on their way to a reader in the same process. The handler starts when the first one is asked
@@ -45,7 +46,7 @@ export class ResponseStream implements AsyncIterableIterator<Message> {
         this.#stopReading = undefined;
         try {
           if (next.done !== true)
-            return resolve({ done: false, value: create(this.#method.output, next.value) });
+            return resolve({ done: false, value: wholeMessage(this.#method.output, next.value) });
           this.#end();
           resolve({ done: true, value: undefined });
         } catch (error) {
@@ -76,7 +77,7 @@ export class ResponseStream implements AsyncIterableIterator<Message> {
       this.#endedBy = reason;
       this.#stopWaiting?.(reason);
     });
-    const stream = this.#handler(create(this.#method.input, this.#request), this.#local);
+    const stream = this.#handler(wholeMessage(this.#method.input, this.#request), this.#local);
     this.#responses = (stream as AsyncIterable<Message>)[Symbol.asyncIterator]();
     return this.#responses;
   }
