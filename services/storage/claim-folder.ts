@@ -6,6 +6,7 @@ import {
   UnusableVolumeFile,
   type VolumeRecord,
   volumeFileName,
+  volumeFormat,
   writeVolumeFile,
 } from "./volume-file";
 
@@ -76,7 +77,7 @@ export async function nameVolumes(
 }
 
 async function nameVolume(disk: Disk, folder: string, nodeId: string): Promise<VolumeRecord> {
-  const record: VolumeRecord = { volumeId: newId(), nodeId, fencedVolumes: {} };
+  const record: VolumeRecord = { format: volumeFormat, volumeId: newId(), nodeId, fencedVolumes: {} };
   try {
     await writeVolumeFile(disk, folder, record);
   } catch (error) {

@@ -12,8 +12,13 @@ import type { Database } from "better-sqlite3";
 export type Disk = {
   /** Opens a file for reading. "medium" reads past the page cache where the file system can (else like "cache"). */
   open(path: string, from: "cache" | "medium"): Promise<number>;
-  /** Makes a new file for writing (EEXIST when there is one). `synced`: each write is on the medium when it resolves. */
-  create(path: string, options: { readonly synced: boolean }): Promise<number>;
+  /** Makes a new file for writing (EEXIST when there is one). */
+  create(path: string, how: HowToWrite): Promise<number>;
+  /**
+   * Opens a file that is there for writing by direct I/O; undefined where the file system has none. What is written is
+   * read again from the "cache" too.
+   */
+  openDirect(path: string, how: { readonly synced: boolean }): Promise<number | undefined>;
   /** Writes all the buffers one behind the other, beginning at `positionBytes`. Never short. */
   write(fd: number, buffers: readonly Uint8Array[], positionBytes: number): Promise<void>;
   /**
@@ -21,7 +26,9 @@ export type Disk = {
    * from the "medium" wants memory of `alignedMemory` and positions that are multiples of 4,096.
    */
   read(fd: number, into: Uint8Array, positionBytes: number): Promise<number>;
-  /** Memory that a read from the "medium" can fill. */
+  /** Cuts a file off behind so many bytes. */
+  truncate(fd: number, lengthBytes: number): Promise<void>;
+  /** Memory for reads from the "medium" and for direct writes. */
   alignedMemory(lengthBytes: number): Uint8Array;
   /** Puts the file's bytes and size on the medium. After an error nothing of it may be believed (P9). */
   datasync(fd: number): Promise<void>;
@@ -50,6 +57,16 @@ export type Disk = {
    * SQLite calls the disk by itself, on the calling thread. Throws what SQLite throws.
    */
   cacheDatabase(path: string | undefined): Database;
+};
+
+export type HowToWrite = {
+  /** Each write is on the medium when it resolves. */
+  readonly synced: boolean;
+  /**
+   * Past the page cache where the file system can, else like any other file. Memory must be of `alignedMemory`,
+   * positions and lengths multiples of 4,096, in either case.
+   */
+  readonly direct?: boolean;
 };
 
 export type FileStat = {

@@ -3,6 +3,7 @@ import type { EndSignal } from "../common/lifecycle/end-signal";
 import type { Logger } from "../common/log/logger";
 import { endReason } from "../common/rpc/call";
 import type { Clock } from "../common/time/clock";
+import { AlignedBuffers } from "./aligned-buffers";
 import { DamagedFile, sizeOfFile } from "./blob-format";
 import { DirectorySyncs } from "./directory-syncs";
 import { codeOf, type Disk } from "./disk";
@@ -17,7 +18,7 @@ import type {
 } from "./engine";
 import { firstReadBytes, readRange, readSmallOrLayout, resolveRange } from "./file-blob-reader";
 import { verifyFile, windowBytes } from "./file-blob-verifier";
-import { TemporaryFile } from "./file-blob-writer";
+import { TemporaryFile, writeBytes } from "./file-blob-writer";
 import { KeyedTurns } from "./keyed-turns";
 import { OpenFiles } from "./open-files";
 import { ScratchBuffers } from "./scratch-buffers";
@@ -38,6 +39,9 @@ export type FileEngineOptions = {
   /** 16 random bytes, new for each file (P8). */
   readonly newFileId: () => Uint8Array;
 };
+
+/** Aligned memory of a volume for writes: 8 MiB. As many are of use as calls to its disk, and some that are being filled. */
+const writeBuffers = 8;
 
 /** An engine that keeps each blob in a file of its own (docs/storage-format.md). */
 export async function openFileEngine(options: FileEngineOptions): Promise<FileEngine> {
@@ -61,6 +65,7 @@ export class FileEngine implements Engine {
   readonly #open: OpenFiles;
   readonly #scratch = new ScratchBuffers(() => Buffer.allocUnsafeSlow(firstReadBytes), 16);
   readonly #windows: ScratchBuffers<Uint8Array>;
+  readonly #buffers: AlignedBuffers;
 
   constructor(options: FileEngineOptions, shards: Shards, syncs: DirectorySyncs) {
     this.#options = options;
@@ -69,6 +74,7 @@ export class FileEngine implements Engine {
     this.#syncs = syncs;
     // Aligned memory is dear: it reserves gigabytes of addresses until it is collected.
     this.#windows = new ScratchBuffers(() => options.disk.alignedMemory(windowBytes), 2);
+    this.#buffers = new AlignedBuffers(options.disk.alignedMemory, writeBuffers, writeBytes);
     this.#open = new OpenFiles(options.disk, options.openFiles);
   }
 
@@ -77,13 +83,14 @@ export class FileEngine implements Engine {
   }
 
   begin(blobId: string): BlobWriter {
-    const file = new TemporaryFile(
-      this.#disk,
-      this.#shards.temporaryPathOf(blobId),
+    const file = new TemporaryFile({
+      disk: this.#disk,
+      path: this.#shards.temporaryPathOf(blobId),
       blobId,
-      this.#options.newFileId(),
-      () => this.#shards.ensureFolder(blobId),
-    );
+      fileId: this.#options.newFileId(),
+      ensureFolder: () => this.#shards.ensureFolder(blobId),
+      buffers: this.#buffers,
+    });
     return {
       append: (chunk) => file.append(chunk),
       finish: async (summary) => {

@@ -6,6 +6,8 @@ export function gatedDisk(disk: Disk, gate: DiskGate): Disk {
   return {
     open: (path, from) => gate.run("read", () => disk.open(path, from)),
     create: (path, options) => gate.run("change", () => disk.create(path, options)),
+    openDirect: (path, options) => gate.run("change", () => disk.openDirect(path, options)),
+    truncate: (fd, lengthBytes) => gate.run("change", () => disk.truncate(fd, lengthBytes)),
     write: (fd, buffers, position) => gate.run("change", () => disk.write(fd, buffers, position)),
     read: (fd, into, position) => gate.run("read", () => disk.read(fd, into, position)),
     alignedMemory: (lengthBytes) => disk.alignedMemory(lengthBytes),

@@ -100,6 +100,8 @@ export class StorageMetrics {
     return {
       open: (path, from) => disk.open(path, from),
       create: (path, options) => disk.create(path, options),
+      openDirect: (path, options) => disk.openDirect(path, options),
+      truncate: (fd, lengthBytes) => disk.truncate(fd, lengthBytes),
       alignedMemory: (lengthBytes) => disk.alignedMemory(lengthBytes),
       sizeOf: (fd) => disk.sizeOf(fd),
       close: (fd) => disk.close(fd),

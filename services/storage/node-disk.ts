@@ -21,12 +21,32 @@ export const nodeDisk: Disk = {
     try {
       return await openFile(path, O_RDONLY | O_DIRECT);
     } catch (error) {
-      // File systems without direct I/O (tmpfs) say EINVAL.
-      if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;
+      if (!isRefusalOfDirect(error)) throw error;
       return openFile(path, O_RDONLY);
     }
   },
-  create: (path, { synced }) => openFile(path, O_WRONLY | O_CREAT | O_EXCL | (synced ? O_DSYNC : 0)),
+  create: async (path, { synced, direct }) => {
+    const flags = O_WRONLY | O_CREAT | O_EXCL | (synced ? O_DSYNC : 0);
+    if (!direct || O_DIRECT === undefined) return openFile(path, flags);
+    try {
+      return await openFile(path, flags | O_DIRECT);
+    } catch (error) {
+      if (!isRefusalOfDirect(error)) throw error;
+      // Some file systems refuse only once they have made the file.
+      await settle((done) => fs.unlink(path, done)).catch(() => {});
+      return openFile(path, flags);
+    }
+  },
+  openDirect: async (path, { synced }) => {
+    if (O_DIRECT === undefined) return undefined;
+    try {
+      return await openFile(path, O_WRONLY | O_DIRECT | (synced ? O_DSYNC : 0));
+    } catch (error) {
+      if (!isRefusalOfDirect(error)) throw error;
+      return undefined;
+    }
+  },
+  truncate: (fd, lengthBytes) => settle((done) => fs.ftruncate(fd, lengthBytes, done)),
   write: writeAll,
   read: readFully,
   alignedMemory: (lengthBytes) => {
@@ -72,6 +92,11 @@ export const nodeDisk: Disk = {
   lock: takeLock,
   cacheDatabase: (path) => new Sqlite(path ?? ":memory:"),
 };
+
+/** What file systems without direct I/O say, such as tmpfs. */
+function isRefusalOfDirect(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "EINVAL";
+}
 
 function settle(start: (done: (error: NodeJS.ErrnoException | null) => void) => void): Promise<void> {
   return new Promise((resolve, reject) => start((error) => (error ? reject(error) : resolve())));

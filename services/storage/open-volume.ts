@@ -10,7 +10,7 @@ import { ScrubPosition } from "./scrub-position";
 import { SpaceLedger } from "./space-ledger";
 import { Standing } from "./standing";
 import { Volume } from "./volume";
-import type { VolumeRecord } from "./volume-file";
+import { type VolumeRecord, volumeFormat } from "./volume-file";
 import { VolumeMemory } from "./volume-memory";
 
 export type OpenVolumeOptions = {
@@ -62,6 +62,9 @@ export async function openVolume(options: OpenVolumeOptions): Promise<Volume> {
 
   const fence = record.fence ?? options.fencedElsewhere;
   if (fence !== undefined) standing.fence(fence);
+  // Before anything of the newer format is written.
+  if (!standing.isFenced && record.format < volumeFormat)
+    await memory.update((known) => ({ ...known, format: volumeFormat }));
   const openEngine = (readOnly: boolean) => openHybridEngine({ folder, disk, clock, log, readOnly, config });
   const engine = await openEngine(standing.isFenced).catch((error: unknown) => {
     // The disk failed while the volume was being tidied: what it holds can still be read.

@@ -1,9 +1,11 @@
 import { crc32c } from "@node-rs/crc32";
+import { ConfigError } from "../common/config/options";
 import { blockBytes } from "./block-checksums";
 
 /**
- * A segment file, version 1 (docs/storage-format.md): a header of 64 bytes, then records one behind the other. A
- * record is a header of 128 bytes and the content. Numbers are little-endian.
+ * A segment file, version 2 (docs/storage-format.md): a header of 64 bytes, then records one behind the other. A
+ * record is a header of 128 bytes and the content. Numbers are little-endian. What is written by direct I/O begins and
+ * ends at multiples of 4,096; the zeros before it are a gap that the next record states. Version 1 had no gaps.
  *
  * What a record says of itself is bound to its segment's random id and to its position, so that neither a record in
  * another place nor one inside a user's body is taken for one (P8).
@@ -18,7 +20,11 @@ export const maxRecordBytes = recordHeaderBytes + maxRecordContentBytes;
 
 export const recordMagic = Buffer.from("CAIRNREC", "latin1");
 const segmentMagic = Buffer.from("CAIRNSEG", "latin1");
-const version = 1;
+/** A newer Cairn's segments: the volume must not be opened by this one. */
+export class NewerFormat extends ConfigError {}
+
+const segmentVersion = 2;
+const recordVersion = 1;
 const kinds = { blob: 1, tombstone: 2 } as const;
 
 export type RecordKind = keyof typeof kinds;
@@ -30,6 +36,8 @@ export type RecordHeader = {
   /** Of the whole content. */
   readonly crc32c: number;
   readonly writtenAtMs: number;
+  /** Zeros before it, behind the end of the record before. */
+  readonly gapBytes: number;
   /** One a block. */
   readonly blocks: readonly number[];
   /** What the block checksums begin with. */
@@ -39,19 +47,24 @@ export type RecordHeader = {
 export function encodeSegmentHeader(segment: number, segmentId: Uint8Array): Buffer {
   const bytes = Buffer.alloc(segmentHeaderBytes);
   segmentMagic.copy(bytes);
-  bytes.writeUInt16LE(version, 8);
+  bytes.writeUInt16LE(segmentVersion, 8);
   bytes.set(segmentId, 16);
   bytes.writeBigUInt64LE(BigInt(segment), 32);
   bytes.writeUInt32LE(crc32c(bytes.subarray(0, 60)), 60);
   return bytes;
 }
 
-/** The segment's random id in hex; undefined when this is no header of this segment. */
+/** The segment's random id in hex; undefined when this is no header of this segment. Throws NewerFormat. */
 export function decodeSegmentHeader(bytes: Buffer, segment: number): string | undefined {
   if (bytes.length < segmentHeaderBytes || bytes.readUInt32LE(60) !== crc32c(bytes.subarray(0, 60)))
     return undefined;
-  const isOurs = bytes.subarray(0, 8).equals(segmentMagic) && bytes.readUInt16LE(8) === version;
-  return isOurs && bytes.readBigUInt64LE(32) === BigInt(segment) ? bytes.toString("hex", 16, 32) : undefined;
+  if (!bytes.subarray(0, 8).equals(segmentMagic)) return undefined;
+  const version = bytes.readUInt16LE(8);
+  if (version > segmentVersion)
+    throw new NewerFormat(
+      `Segment ${segment} was written by a newer Cairn (format ${version}, known is ${segmentVersion}). Start that one.`,
+    );
+  return bytes.readBigUInt64LE(32) === BigInt(segment) ? bytes.toString("hex", 16, 32) : undefined;
 }
 
 /** What all checksums of a segment's records begin with. */
@@ -72,16 +85,18 @@ export function encodeRecordHeader(
   },
   seed: number,
   positionBytes: number,
+  gapBytes = 0,
 ): void {
   into.fill(0, at, at + recordHeaderBytes);
   recordMagic.copy(into, at);
-  into.writeUInt16LE(version, at + 8);
+  into.writeUInt16LE(recordVersion, at + 8);
   into.writeUInt16LE(kinds[record.kind], at + 10);
   into.writeUInt32LE(record.sizeBytes, at + 12);
   into.write(record.blobId.replaceAll("-", ""), at + 16, "hex");
   writeUint48(into, positionBytes, at + 32);
   writeUint48(into, record.writtenAtMs, at + 40);
   into.writeUInt32LE(record.crc32c, at + 48);
+  into.writeUInt32LE(gapBytes, at + 52);
   const recordSeed = crc32c(into.subarray(at + 16, at + 48), seed);
   const content = at + recordHeaderBytes;
   for (let block = 0; block * blockBytes < record.sizeBytes; block++) {
@@ -102,7 +117,7 @@ export function decodeRecordHeader(
   if (bytes.length < at + recordHeaderBytes) return undefined;
   if (bytes.readUInt32LE(at + checksumAt) !== crc32c(bytes.subarray(at, at + checksumAt), seed))
     return undefined;
-  if (recordMagic.compare(bytes, at, at + 8) !== 0 || bytes.readUInt16LE(at + 8) !== version)
+  if (recordMagic.compare(bytes, at, at + 8) !== 0 || bytes.readUInt16LE(at + 8) !== recordVersion)
     return undefined;
   if (readUint48(bytes, at + 32) !== positionBytes) return undefined;
   const kind = bytes.readUInt16LE(at + 10);
@@ -118,6 +133,7 @@ export function decodeRecordHeader(
     sizeBytes,
     crc32c: bytes.readUInt32LE(at + 48),
     writtenAtMs: readUint48(bytes, at + 40),
+    gapBytes: bytes.readUInt32LE(at + 52),
     blocks,
     seed: crc32c(bytes.subarray(at + 16, at + 48), seed),
   };

@@ -1,4 +1,5 @@
 import { CairnError } from "../common/errors/cairn-error";
+import { alignBytes } from "./aligned-buffers";
 import { blockBytes } from "./block-checksums";
 import type { Disk } from "./disk";
 import type { BlobSummary, ByteRange } from "./engine";
@@ -15,7 +16,6 @@ import {
 } from "./segment-format";
 import type { Location } from "./segment-index";
 
-const alignBytes = 4_096;
 const windowBytes = Math.ceil(maxRecordBytes / alignBytes) * alignBytes + alignBytes;
 
 /** Reads records and checks each byte that it gives (I3). Throws DAMAGED_BLOB, or what the disk throws. */

@@ -1,3 +1,4 @@
+import { alignedUp } from "./aligned-buffers";
 import type { Disk } from "./disk";
 import {
   badBlock,
@@ -45,7 +46,19 @@ export async function scanSegment(
         at = next === -1 ? Math.max(at, count - recordMagic.length + 1) : next;
         if (next === -1) break;
       }
-      const found = recordAt(bytes, at, seed, position + at);
+      let found = recordAt(bytes, at, seed, position + at);
+      if (found === "bad" && !bad) {
+        const gapBytes = zerosToAlignment(bytes, at, position);
+        const behind = gapBytes > 0 ? recordAt(bytes, at + gapBytes, seed, position + at + gapBytes) : "bad";
+        if (behind === "cut" && isLast && at + gapBytes === count) {
+          // What ends a direct write is no tear.
+          soundThroughBytes = position + count;
+          break;
+        }
+        // A gap is one when the record behind it says so: zeros in a lost record's place are damage.
+        if (behind === "cut" || (behind !== "bad" && behind.header.gapBytes === gapBytes)) found = behind;
+        if (typeof found !== "string") at += gapBytes;
+      }
       if (found === "cut" && !isLast) break;
       if (found === "bad" || found === "cut") {
         bad = true;
@@ -64,7 +77,19 @@ export async function scanSegment(
   }
 }
 
-function recordAt(bytes: Buffer, at: number, seed: number, positionBytes: number) {
+/** How many zeros lie from `at` to the next multiple of 4,096 of the file; 0 when something else does. */
+function zerosToAlignment(bytes: Buffer, at: number, positionBytes: number): number {
+  const end = alignedUp(positionBytes + at) - positionBytes;
+  for (let index = at; index < Math.min(end, bytes.length); index++) if (bytes[index] !== 0) return 0;
+  return end - at;
+}
+
+function recordAt(
+  bytes: Buffer,
+  at: number,
+  seed: number,
+  positionBytes: number,
+): ScannedRecord | "cut" | "bad" {
   if (bytes.length - at < recordHeaderBytes) return "cut";
   const header = decodeRecordHeader(bytes, at, seed, positionBytes);
   if (header === undefined) return "bad";

@@ -1,10 +1,15 @@
 import Sqlite from "better-sqlite3";
-import { type Disk, DiskError, type DiskLock } from "./disk";
+import { type Disk, DiskError, type DiskLock, type HowToWrite } from "./disk";
 
 type FileNode = { kind: "file"; data: Buffer; durable: Buffer; modifiedAtMs: number };
 type FolderNode = { kind: "folder"; entries: Map<string, Node>; durable: Map<string, Node> };
 type Node = FileNode | FolderNode;
-type Descriptor = { readonly file: FileNode; readonly synced: boolean; readonly epoch: number };
+type Descriptor = {
+  readonly file: FileNode;
+  readonly synced: boolean;
+  readonly direct: boolean;
+  readonly epoch: number;
+};
 
 /** One call, as faults see it. `change` calls are numbered from 1. */
 export type SimulatedCall = {
@@ -96,7 +101,7 @@ export class SimulatedDisk implements Disk {
     return this.#describe(this.#file(path), false);
   }
 
-  async create(path: string, options: { readonly synced: boolean }): Promise<number> {
+  async create(path: string, options: HowToWrite): Promise<number> {
     await this.#begin("create", path, true);
     const { folder, name } = this.#parent(path);
     if (folder.entries.has(name)) throw new DiskError("EEXIST", path);
@@ -107,13 +112,26 @@ export class SimulatedDisk implements Disk {
       modifiedAtMs: this.#now(),
     };
     folder.entries.set(name, file);
-    return this.#describe(file, options.synced);
+    return this.#describe(file, options.synced, options.direct === true);
+  }
+
+  async openDirect(path: string, how: { readonly synced: boolean }): Promise<number | undefined> {
+    await this.#begin("open", path, false);
+    return this.#describe(this.#file(path), how.synced, true);
+  }
+
+  async truncate(fd: number, lengthBytes: number): Promise<void> {
+    await this.#begin("truncate", String(fd), true);
+    const { file } = this.#descriptor(fd);
+    file.data = Buffer.from(file.data.subarray(0, lengthBytes));
   }
 
   async write(fd: number, buffers: readonly Uint8Array[], positionBytes: number): Promise<void> {
     await this.#begin("write", String(fd), true);
-    const { file, synced } = this.#descriptor(fd);
+    const { file, synced, direct } = this.#descriptor(fd);
     const bytes = Buffer.concat(buffers);
+    if (direct && (positionBytes % 4_096 !== 0 || bytes.length % 4_096 !== 0))
+      throw new DiskError("EINVAL", `direct write of ${bytes.length} at ${positionBytes}`);
     const length = Math.max(file.data.length, positionBytes + bytes.length);
     if (this.#usedBytes() + length - file.data.length > this.capacityBytes)
       throw new DiskError("ENOSPC", String(fd));
@@ -242,8 +260,8 @@ export class SimulatedDisk implements Disk {
     if (!this.forgets.dataSyncs) file.durable = Buffer.from(file.data);
   }
 
-  #describe(file: FileNode, synced: boolean): number {
-    this.#descriptors.set(this.#nextFd, { file, synced, epoch: this.#epoch });
+  #describe(file: FileNode, synced: boolean, direct = false): number {
+    this.#descriptors.set(this.#nextFd, { file, synced, direct, epoch: this.#epoch });
     return this.#nextFd++;
   }
 

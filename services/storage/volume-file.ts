@@ -4,7 +4,8 @@ import type { HistoryPosition } from "./history";
 import { readText, replaceFile } from "./replace-file";
 
 export const volumeFileName = "volume.json";
-export const volumeFormat = 1;
+/** 2: segments may have gaps. Written when a volume is opened for writing, so that an older Cairn refuses it. */
+export const volumeFormat = 2;
 
 const position = z.object({
   clusterId: z.string(),
@@ -16,7 +17,7 @@ const position = z.object({
 });
 
 const schema = z.object({
-  format: z.literal(volumeFormat),
+  format: z.union([z.literal(1), z.literal(2)]),
   volumeId: z.uuid(),
   nodeId: z.uuid(),
   history: position.optional(),
@@ -26,6 +27,8 @@ const schema = z.object({
 
 /** What a volume knows of itself; kept in its folder as volume.json. */
 export type VolumeRecord = {
+  /** As it was read; what is written has the newest. */
+  readonly format: number;
   readonly volumeId: string;
   readonly nodeId: string;
   /** Which metadata history it follows, and how far it has seen it (P7). */
@@ -47,7 +50,7 @@ export async function readVolumeFile(disk: Disk, folder: string): Promise<Volume
 
 /** Replaces volume.json; durable when it resolves. Not to be run twice at once for one folder. */
 export async function writeVolumeFile(disk: Disk, folder: string, record: VolumeRecord): Promise<void> {
-  const text = `${JSON.stringify({ format: volumeFormat, ...record }, bigintAsText, 2)}\n`;
+  const text = `${JSON.stringify({ ...record, format: volumeFormat }, bigintAsText, 2)}\n`;
   await replaceFile(disk, folder, volumeFileName, text);
 }
 
@@ -66,8 +69,7 @@ export function parseVolumeFile(text: string): VolumeRecord {
   const parsed = schema.safeParse(json);
   if (!parsed.success)
     throw new UnusableVolumeFile(`${volumeFileName} is not understood: ${z.prettifyError(parsed.error)}`);
-  const { format: _, ...record } = parsed.data;
-  return record;
+  return parsed.data;
 }
 
 function bigintAsText(_key: string, value: unknown): unknown {

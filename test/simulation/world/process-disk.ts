@@ -53,6 +53,11 @@ export class ProcessDisk {
     return {
       open: (path, _from) => this.#call("open", () => inner.open(path).then(opened)),
       create: (path, options) => this.#change("create", () => inner.create(path, options).then(opened)),
+      openDirect: (path, how) =>
+        this.#call("openDirect", () =>
+          inner.openDirect(path, how).then((fd) => (fd === undefined ? undefined : opened(fd))),
+        ),
+      truncate: (fd, lengthBytes) => this.#change("truncate", () => inner.truncate(fd, lengthBytes)),
       write: (fd, buffers, position) => {
         // The kernel copies at the call.
         const copy = buffers.map((buffer) => Buffer.from(buffer));
