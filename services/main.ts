@@ -22,7 +22,15 @@ function settingsOf(flags: Record<string, unknown>): Settings {
 
 const shared = ["data", "host", "shutdownGrace", "logLevel", "logFormat"] as const;
 const edge = ["rateLimit", "trustedProxies", "region", "minBodyRate"] as const;
-const bytes = ["reserve", "deleteGrace", "orphanGrace", "nodeLossGrace", "masterKeyFile"] as const;
+const bytes = [
+  "reserve",
+  "deleteGrace",
+  "orphanGrace",
+  "nodeLossGrace",
+  "healRate",
+  "scrubInterval",
+  "masterKeyFile",
+] as const;
 
 const program = new Command("cairn")
   .description("An S3-compatible object store that keeps three verified copies of every byte.")

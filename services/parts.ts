@@ -93,8 +93,9 @@ export function startObject(
 }
 
 /** Background work in step with the graces: shorter ones are pointless when what follows them comes much later. */
-function workersWithin({ deleteGrace, orphanGrace, nodeLossGrace }: Settings): WorkerLimits {
-  const { repair, deletes, orphans, purge, lost } = defaultWorkerLimits;
+function workersWithin(settings: Settings): WorkerLimits {
+  const { deleteGrace, orphanGrace, nodeLossGrace, healRate, scrubInterval } = settings;
+  const { repair, deletes, orphans, purge, lost, moves, scrub, pace } = defaultWorkerLimits;
   const within = (mostMs: number, graceMs: number) => Math.min(mostMs, Math.max(5_000, graceMs));
   return {
     // A copy that is still unnamed when the orphan grace ends would be collected.
@@ -102,6 +103,9 @@ function workersWithin({ deleteGrace, orphanGrace, nodeLossGrace }: Settings): W
     deletes: { ...deletes, visibilityMs: within(deletes.visibilityMs, deleteGrace) },
     orphans: { ...orphans, graceMs: orphanGrace, idleMs: Math.min(orphans.idleMs, orphanGrace) },
     purge,
+    moves,
+    scrub: { ...scrub, intervalMs: scrubInterval },
+    pace: { ...pace, bytesPerSecond: Math.max(1, healRate) },
     lost: {
       ...lost,
       graceMs: nodeLossGrace,

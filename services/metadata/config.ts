@@ -21,6 +21,8 @@ export type MetadataConfig = {
   readonly orphansAlwaysAllowed: number;
   /** Beyond those, the share of the volume's blobs that may be condemned in 24 h (P6). Default 0.05. */
   readonly orphanShare: number;
+  /** Between a volume's joining and the walk that moves to it what placement wants there: more may join. Default 1 min. */
+  readonly rebalanceDelayMs: number;
   /** Commands that share a transaction at most. Default 64. */
   readonly batchCommands: number;
   /** Commands that touch more rows go alone (P3). Default 1,000. */
@@ -45,6 +47,7 @@ export const defaultMetadataConfig: MetadataConfig = {
   changesKept: 100_000,
   orphansAlwaysAllowed: 1_000,
   orphanShare: 0.05,
+  rebalanceDelayMs: minuteMs,
   batchCommands: 64,
   aloneAboveRows: 1_000,
   maxWaiting: 10_000,

@@ -7,12 +7,14 @@ import type { Execute } from "./execute";
 import { bucketMessage } from "./reads/bucket-message";
 import { bucketById, bucketByName, bucketUsage, listBuckets } from "./reads/buckets";
 import { readChanges } from "./reads/changes";
+import { describeBlobs } from "./reads/describe-blobs";
 import { getVersion, versionMessage } from "./reads/get-version";
 import { currentPosition, historyConflict } from "./reads/history";
 import { listVersions } from "./reads/list-versions";
 import { listCopies, listNodes } from "./reads/nodes";
 import { queueDepths } from "./reads/queues";
 import { listParts, listUploads } from "./reads/uploads";
+import { listWalks } from "./reads/walks";
 import type { Runner } from "./store/statement";
 import type { Tables } from "./store/tables";
 
@@ -71,10 +73,17 @@ export function metadataRpc(
     readChanges: (request) => read((reader) => readChanges(reader, request)),
     listNodes: () => read((reader) => listNodes(reader)),
     listCopies: (request) => read((reader) => listCopies(reader, request)),
+    describeBlobs: ({ blobIds }) => read(async (reader) => ({ blobs: await describeBlobs(reader, blobIds) })),
+    listWalks: () => read((reader) => listWalks(reader)),
     getQueues: () =>
       read(async (reader) => {
-        const { repairs, deletes, purges } = await queueDepths(reader);
-        return { repairs: BigInt(repairs), deletes: BigInt(deletes), purges: BigInt(purges) };
+        const { repairs, repairs_waiting, deletes, purges } = await queueDepths(reader);
+        return {
+          repairs: BigInt(repairs),
+          repairsWaiting: BigInt(repairs_waiting),
+          deletes: BigInt(deletes),
+          purges: BigInt(purges),
+        };
       }),
     checkHistory: ({ remembered }) =>
       read(async (reader) => {

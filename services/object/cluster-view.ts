@@ -40,6 +40,15 @@ export type VolumeView = {
   deleteHold: string;
 };
 
+/** A volume as the metadata has it. */
+export type RegisteredVolume = {
+  readonly volumeId: string;
+  readonly nodeId: string;
+  readonly draining: boolean;
+  readonly fenced: boolean;
+  readonly removed: boolean;
+};
+
 export type Target = Candidate & { readonly volume: VolumeView; readonly client: StorageClient };
 
 /**
@@ -50,6 +59,7 @@ export class ClusterView {
   readonly nodes: readonly NodeState[];
   readonly #clock: Clock;
   readonly #volumes = new Map<string, VolumeView>();
+  readonly #registry = new Map<string, RegisteredVolume>();
   /** Until when, monotonic. */
   readonly #avoidWritesUntil = new Map<string, number>();
   readonly #avoidReadsUntil = new Map<string, number>();
@@ -85,20 +95,40 @@ export class ClusterView {
     for (const volume of volumes) this.#volumes.set(volume.volumeId, volume);
   }
 
+  /** What the metadata told last; undefined when it does not know the volume, or was not asked yet. */
+  registered(volumeId: string): RegisteredVolume | undefined {
+    return this.#registry.get(volumeId);
+  }
+
+  registry(): RegisteredVolume[] {
+    return [...this.#registry.values()];
+  }
+
+  replaceRegistry(volumes: readonly RegisteredVolume[]): void {
+    this.#registry.clear();
+    for (const volume of volumes) this.#registry.set(volume.volumeId, volume);
+  }
+
+  /**
+   * All volumes that should hold blobs, whether they can be written to now or not; undefined while one of them is not
+   * alive, because then nobody knows its share.
+   */
+  settled(): Target[] | undefined {
+    const wanted = this.registry().filter((known) => !known.removed && !known.draining && !known.fenced);
+    const targets = wanted.flatMap(({ volumeId }) => {
+      const volume = this.#volumes.get(volumeId);
+      return volume?.node.alive && volume.registered ? [targetOf(volume)] : [];
+    });
+    return targets.length === wanted.length ? targets : undefined;
+  }
+
   /** Volumes that may be written to now, each with a share by its capacity. */
   writable(): Target[] {
     const nowMs = this.#clock.monotonicMs();
     const all: Target[] = [];
     for (const volume of this.#volumes.values()) {
-      if (!isWritable(volume)) continue;
-      all.push({
-        volumeId: volume.volumeId,
-        nodeId: volume.node.nodeId,
-        zone: volume.node.zone,
-        weight: Math.max(1, Number(volume.capacityBytes)),
-        volume,
-        client: volume.node.client,
-      });
+      const draining = this.#registry.get(volume.volumeId)?.draining === true;
+      if (isWritable(volume) && !draining) all.push(targetOf(volume));
     }
     const calm = all.filter((target) => (this.#avoidWritesUntil.get(target.volumeId) ?? 0) <= nowMs);
     // With fewer than two nodes left, one that was slow is better than none.
@@ -123,6 +153,17 @@ export class ClusterView {
   readsAvoided(volumeId: string): boolean {
     return (this.#avoidReadsUntil.get(volumeId) ?? 0) > this.#clock.monotonicMs();
   }
+}
+
+function targetOf(volume: VolumeView): Target {
+  return {
+    volumeId: volume.volumeId,
+    nodeId: volume.node.nodeId,
+    zone: volume.node.zone,
+    weight: Math.max(1, Number(volume.capacityBytes)),
+    volume,
+    client: volume.node.client,
+  };
 }
 
 function isWritable(volume: VolumeView): boolean {

@@ -87,6 +87,35 @@ export type WorkerLimits = {
     /** Pause between two pages of the walk, so that it takes a small share of a disk. */
     readonly pauseMs: number;
   };
+  /** Drains and rebalances. */
+  readonly moves: {
+    readonly idleMs: number;
+    /** Copies looked at in one stretch, ... */
+    readonly batch: number;
+    /** ... which ends after this long, and how far it is is written down. */
+    readonly stretchMs: number;
+    /** A drain that moved something is gone through again after this long, ... */
+    readonly lookAgainMs: number;
+    /** ... one that found nothing, or met what cannot be moved now, after this. */
+    readonly waitMs: number;
+  };
+  readonly scrub: {
+    readonly idleMs: number;
+    /** Within this each replica is read once. */
+    readonly intervalMs: number;
+    /** Replicas in one stretch, ... */
+    readonly batch: number;
+    /** ... which ends after this long. */
+    readonly stretchMs: number;
+    /** A volume that is away is looked for again after this long. */
+    readonly awayMs: number;
+  };
+  /** What repair, moves and scrub may take together in this process. */
+  readonly pace: {
+    readonly bytesPerSecond: number;
+    /** Of the time, while users ask for anything: above 0 to 1. */
+    readonly share: number;
+  };
   /** `share` of the time it may take: what it removes is out of sight already, while requests wait for the database. */
   readonly purge: { readonly idleMs: number; readonly batch: number; readonly share: number };
   readonly lost: {
@@ -106,6 +135,9 @@ export const defaultWorkerLimits: WorkerLimits = {
   repair: { idleMs: 2_000, batch: 16, parallel: 4, visibilityMs: 600_000, retryMs: 5_000 },
   deletes: { idleMs: 5_000, batch: 1_000, visibilityMs: 60_000 },
   orphans: { idleMs: 600_000, batch: 1_000, graceMs: 2 * 3_600_000, pauseMs: 100 },
+  moves: { idleMs: 5_000, batch: 200, stretchMs: 10_000, lookAgainMs: 1_000, waitMs: 60_000 },
+  scrub: { idleMs: 5_000, intervalMs: 30 * 86_400_000, batch: 200, stretchMs: 10_000, awayMs: 60_000 },
+  pace: { bytesPerSecond: 64 * MiB, share: 0.2 },
   purge: { idleMs: 5_000, batch: 250, share: 0.2 },
   lost: { idleMs: 15_000, graceMs: 600_000, batch: 1_000, pauseMs: 100 },
 };

@@ -19,12 +19,12 @@ export async function getCluster(
   deps: { readonly cluster: ClusterView; readonly metadata: MetadataClient; readonly metrics: ObjectMetrics },
   call: Call,
 ): Promise<MessageInitShape<typeof GetClusterResponseSchema>> {
-  const { repairs, deletes, purges } = await deps.metadata.getQueues({}, call);
+  const { repairs, repairsWaiting, deletes, purges } = await deps.metadata.getQueues({}, call);
   deps.metrics.queueDepth.set({ queue: "repairs" }, Number(repairs));
   deps.metrics.queueDepth.set({ queue: "deletes" }, Number(deletes));
   deps.metrics.queueDepth.set({ queue: "purges" }, Number(purges));
   return {
-    queues: { repairs, deletes, purges },
+    queues: { repairs, repairsWaiting, deletes, purges },
     nodes: deps.cluster.nodes.map(({ nodeId, address, zone, alive, volumes }) => ({
       nodeId,
       address,
@@ -38,6 +38,8 @@ export async function getCluster(
           freeBytes,
           blobs,
           deleteHold,
+          draining: deps.cluster.registered(volumeId)?.draining ?? false,
+          removed: deps.cluster.registered(volumeId)?.removed ?? false,
         }),
       ),
     })),

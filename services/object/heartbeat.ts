@@ -57,6 +57,12 @@ export class Heartbeat {
     await Promise.all(this.#loops);
   }
 
+  /** Asks the metadata afresh at once: an operator has changed something. */
+  async refresh(call: Call): Promise<void> {
+    this.#registryReadAtMs = undefined;
+    await this.#readRegistry(call);
+  }
+
   async #round(node: NodeState): Promise<void> {
     try {
       const call = withTimeout(newCall({ signal: this.#stop.signal }), this.#deps.limits.timeoutMs);
@@ -145,7 +151,9 @@ export class Heartbeat {
       const value = { nodeId: node.nodeId, address: node.address, zone: node.zone, volumeIds };
       await commits.apply({ case: "registerNode", value }, call);
       this.#registered.set(node.nodeId, signature);
-      for (const volumeId of volumeIds) this.#registeredVolumes.add(volumeId);
+      for (const volumeId of volumeIds)
+        if (cluster.registered(volumeId)?.removed !== true) this.#registeredVolumes.add(volumeId);
+      this.#registryReadAtMs = undefined;
     }
     for (const volume of node.volumes) {
       volume.registered = this.#registeredVolumes.has(volume.volumeId);
@@ -186,13 +194,16 @@ export class Heartbeat {
       return;
     const { nodes } = await this.#deps.metadata.listNodes({}, call);
     this.#registryReadAtMs = nowMs;
+    this.#deps.cluster.replaceRegistry(
+      nodes.flatMap(({ nodeId, volumes }) => volumes.map((volume) => ({ nodeId, ...volume }))),
+    );
     this.#registered.clear();
     this.#registeredVolumes.clear();
     for (const node of nodes) {
       const volumeIds = node.volumes.map((volume) => volume.volumeId);
       this.#registered.set(node.nodeId, signatureOf(node.address, node.zone, volumeIds));
       for (const volume of node.volumes) {
-        this.#registeredVolumes.add(volume.volumeId);
+        if (!volume.removed) this.#registeredVolumes.add(volume.volumeId);
         if (volume.fenced) this.#fenced.add(volume.volumeId);
       }
     }

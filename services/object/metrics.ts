@@ -43,6 +43,23 @@ export function objectMetrics(registry: Metrics) {
       labelNames: ["outcome"],
       registers,
     }),
+    moved: new Counter({
+      name: "cairn_object_copies_moved_total",
+      help: "Copies that a drain or a rebalance moved.",
+      registers,
+    }),
+    scrubbed: new Counter({
+      name: "cairn_object_replicas_scrubbed_total",
+      help: "Replicas read by the scrubber, by result: sound, damaged, missing.",
+      labelNames: ["result"],
+      registers,
+    }),
+    walkProgress: new Gauge({
+      name: "cairn_object_walk_progress",
+      help: "Share of a volume's copies that a drain, rebalance or scrub under way has seen, 0 to 1.",
+      labelNames: ["kind", "volume"],
+      registers,
+    }),
     deleted: new Counter({
       name: "cairn_object_replicas_deleted_total",
       help: "Replicas deleted, by worker: deletes, orphans.",

@@ -6,11 +6,12 @@ import { newCall } from "../common/rpc/call";
 import type { Clock } from "../common/time/clock";
 import { ClusterView, type StorageClient } from "./cluster-view";
 import { Commits, type MetadataClient } from "./commit";
-import type { ObjectConfig } from "./config";
+import { defaultWorkerLimits, type ObjectConfig } from "./config";
 import { Heartbeat } from "./heartbeat";
 import { objectMetrics } from "./metrics";
 import { RepairReports } from "./repair-reports";
 import { objectRpc } from "./rpc";
+import { Traffic } from "./traffic";
 import { WatchLoop } from "./watch-loop";
 import { type ObjectWorkers, startObjectWorkers } from "./workers/start-workers";
 
@@ -36,6 +37,7 @@ export async function openObject(options: ObjectOptions): Promise<RunningService
   const nowMs = () => clock.monotonicMs();
   const cluster = new ClusterView(options.nodes, clock);
   const watch = new WatchLoop(clock);
+  const traffic = new Traffic(clock, watch);
   const commits = new Commits({ metadata, clock, limits: config.commit, metrics });
   let workers: ObjectWorkers | undefined;
   const nudge = () => workers?.nudgeRepairs();
@@ -64,6 +66,7 @@ export async function openObject(options: ObjectOptions): Promise<RunningService
       reports,
       copies,
       limits,
+      traffic,
       clock,
       log,
       metrics,
@@ -75,7 +78,13 @@ export async function openObject(options: ObjectOptions): Promise<RunningService
     commits,
     cluster,
     metrics,
+    traffic,
     maxDecisions: config.commit.maxDecisions,
+    operator: { cluster, heartbeat, commits, onWalk: () => workers?.nudgeWalks() },
+    verify: {
+      ...{ cluster, metadata, commits, reports, log, metrics, copies: config.copies },
+      orphanGraceMs: (config.workers || defaultWorkerLimits).orphans.graceMs,
+    },
     put: {
       write: { cluster, watch, clock, limits: config.write, copies: config.copies, metrics },
       longBody: { commits, watch, nowMs, ttlMs: config.write.hiddenUploadTtlMs, log, onIncomplete: nudge },

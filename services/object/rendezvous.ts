@@ -23,7 +23,7 @@ export function placementOrder<C extends Candidate>(
   const zones = new Set<string>();
   const later: C[] = [];
   for (const volume of ranked) {
-    const zone = volume.zone === "" ? `node ${volume.nodeId}` : `zone ${volume.zone}`;
+    const zone = zoneOf(volume);
     if (chosen.length < copies && !zones.has(zone)) {
       zones.add(zone);
       chosen.push(volume);
@@ -32,6 +32,27 @@ export function placementOrder<C extends Candidate>(
     }
   }
   return chosen.concat(later);
+}
+
+/**
+ * Where a copy goes that is to stand beside others: as `placementOrder`, but zones that hold none yet come first, so
+ * that three copies lie in three zones when there are three.
+ */
+export function replacementOrder<C extends Candidate>(
+  blobId: string,
+  volumes: readonly C[],
+  copies: number,
+  besides: readonly Pick<Candidate, "nodeId" | "zone">[],
+): C[] {
+  const held = new Set(besides.map(zoneOf));
+  const ranked = placementOrder(blobId, volumes, copies);
+  const elsewhere = ranked.filter((volume) => !held.has(zoneOf(volume)));
+  return elsewhere.concat(ranked.filter((volume) => held.has(zoneOf(volume))));
+}
+
+/** A node whose zone is not known stands for a zone of its own. */
+function zoneOf({ nodeId, zone }: Pick<Candidate, "nodeId" | "zone">): string {
+  return zone === "" ? `node ${nodeId}` : `zone ${zone}`;
 }
 
 function bestOfEachNode<C extends Candidate>(blobId: string, volumes: readonly C[]): C[] {

@@ -21,6 +21,11 @@ export class WatchLoop {
     this.#tickMs = tickMs;
   }
 
+  /** How many are watched now. */
+  get watches(): number {
+    return this.#watched.size;
+  }
+
   add(watched: Watched): void {
     this.#watched.add(watched);
     if (this.#running) return;

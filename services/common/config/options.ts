@@ -10,6 +10,7 @@ import {
   name,
   port,
   text,
+  url,
   wholeNumber,
 } from "./values";
 
@@ -144,6 +145,31 @@ export const options = {
     default: "10m",
     description: "A storage node or disk that is away for longer has its blobs copied to others.",
     schema: durationMs,
+  }),
+  healRate: option({
+    env: "HEAL_RATE",
+    flag: "heal-rate",
+    argument: "size",
+    default: "64MiB",
+    description:
+      "Bytes a second that repair, moves between volumes and scrubs take at most, in each process.",
+    schema: bytes,
+  }),
+  scrubInterval: option({
+    env: "SCRUB_INTERVAL",
+    flag: "scrub-interval",
+    argument: "duration",
+    default: "30d",
+    description: "Within this every copy is read from its disk and checked.",
+    schema: durationMs,
+  }),
+  endpoint: option({
+    env: "CAIRN_ENDPOINT",
+    flag: "endpoint",
+    argument: "url",
+    default: "http://127.0.0.1:7841",
+    description: "The store that `cairn admin` talks to.",
+    schema: url,
   }),
   minBodyRate: option({
     env: "MIN_BODY_RATE",

@@ -216,6 +216,10 @@ export const errorTable = {
     1,
   ),
   BLOB_CONDEMNED: entry("ABORTED", 503, "ServiceUnavailable", "A copy of the blob has been condemned.", 1),
+  VOLUME_NOT_EMPTY: entry("FAILED_PRECONDITION", 409, "OperationAborted", "Copies are left on the volume."),
+  VOLUME_ALIVE: entry("FAILED_PRECONDITION", 409, "OperationAborted", "The volume is alive."),
+  COPY_CHANGED: entry("ABORTED", 409, "OperationAborted", "The blob's copies have changed meanwhile."),
+  WALK_TAKEN: entry("ABORTED", 409, "OperationAborted", "Another process goes on with this walk."),
   TOO_MANY_ORPHANS: entry(
     "FAILED_PRECONDITION",
     503,

@@ -8,18 +8,24 @@ import { createBucket } from "./create-bucket";
 import { createUpload } from "./create-upload";
 import { deleteBucket } from "./delete-bucket";
 import { deleteVersion } from "./delete-version";
+import { drainVolumes } from "./drain-volumes";
 import { endLease } from "./end-lease";
 import { fenceVolume } from "./fence-volume";
 import { finishDeletes } from "./finish-deletes";
 import { finishRepair } from "./finish-repair";
 import { holdLease } from "./hold-lease";
+import { moveCopy } from "./move-copy";
 import { purge } from "./purge";
 import { putVersion } from "./put-version";
 import { queueRepair } from "./queue-repair";
 import { registerNode } from "./register-node";
+import { removeVolume } from "./remove-volume";
 import { renewUpload } from "./renew-upload";
+import { saveWalk } from "./save-walk";
+import { startWalks } from "./start-walks";
 import { takeDeletes } from "./take-deletes";
 import { takeRepairs } from "./take-repairs";
+import { takeWalk } from "./take-walk";
 
 /** The one decider: every change of the contract has its handler. */
 const handlers: { [C in ChangeCase]: Handler<C> } = {
@@ -44,6 +50,12 @@ const handlers: { [C in ChangeCase]: Handler<C> } = {
   finishDeletes,
   condemnOrphans,
   purge,
+  drainVolumes,
+  removeVolume,
+  moveCopy,
+  startWalks,
+  takeWalk,
+  saveWalk,
 };
 
 /** The handler of a change, typed for its value. */

@@ -1,6 +1,7 @@
 import { CopyState } from "../../../gen/cairn/metadata/v1/metadata_pb";
 import { type Batch, done } from "../commit/batch";
-import { condemnUnnamed, queueDeletes, queueRepair } from "../commit/blobs";
+import { condemnUnnamed, queueRepair } from "../commit/blobs";
+import { giveUp, nameGood } from "../commit/copies";
 import type { Handler } from "../commit/handler";
 import type { RepairRow } from "../store/tables";
 
@@ -58,35 +59,8 @@ async function nameCopy(batch: Batch, blobId: string, volumeId: string, task: Re
       return false;
     }
   }
-  await batch.db
-    .insertInto("copies")
-    .values({ blob_id: blobId, volume_id: volumeId, state: CopyState.GOOD })
-    .onConflict((oc) =>
-      oc
-        .columns(["blob_id", "volume_id"])
-        .doUpdateSet({ state: CopyState.GOOD, condemned_at_ms: null, confirmed_number: null }),
-    )
-    .execute();
-  await batch.db
-    .deleteFrom("delete_queue")
-    .where("blob_id", "=", blobId)
-    .where("volume_id", "=", volumeId)
-    .execute();
+  await nameGood(batch, blobId, volumeId);
   return true;
-}
-
-/** A bad copy that repair no longer wants enters the delete queue as a pair. */
-async function giveUp(batch: Batch, blobId: string, volumeId: string): Promise<void> {
-  const pairs = await batch.db
-    .updateTable("copies")
-    .set({ state: CopyState.BAD })
-    .where("blob_id", "=", blobId)
-    .where("volume_id", "=", volumeId)
-    .where("state", "!=", CopyState.CONDEMNED)
-    .returning("volume_id")
-    .execute();
-  if (pairs.length > 0)
-    await queueDeletes(batch, [{ blobId, volumeId }], batch.nowMs + batch.config.deleteGraceMs);
 }
 
 /** Takes the repair off the queue when the blob is whole; what became bad meanwhile keeps it there. */

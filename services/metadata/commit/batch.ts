@@ -86,7 +86,7 @@ export class Batch implements Runner {
     this.#buckets.set(bucketId, row);
   }
 
-  /** The node of each registered volume. */
+  /** The node of each registered volume that was not removed. */
   async volumeNodes(): Promise<ReadonlyMap<string, string>> {
     if (this.#volumeNodes === undefined) {
       const rows = await allVolumes(this, {});
@@ -129,5 +129,5 @@ export class Batch implements Runner {
 }
 
 const allVolumes = statement<Record<never, never>>()((db) =>
-  db.selectFrom("volumes").select(["volume_id", "node_id"]),
+  db.selectFrom("volumes").select(["volume_id", "node_id"]).where("removed_at_ms", "is", null),
 );

@@ -1,7 +1,8 @@
 import type { Migration } from "kysely";
 import { first } from "./0001-first";
+import { healing } from "./0002-healing";
 
 /** Every step of the schema by name, in the order in which they run. */
 export function migrationsFor(kind: "sqlite" | "postgres"): Record<string, Migration> {
-  return { "0001-first": first(kind) };
+  return { "0001-first": first(kind), "0002-healing": healing(kind) };
 }

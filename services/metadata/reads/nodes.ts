@@ -22,6 +22,8 @@ export async function listNodes(runner: Runner): Promise<MessageInitShape<typeof
           volumeId: volume.volume_id,
           fenced: volume.fenced_at_ms !== null,
           fenceDetail: volume.fence_detail,
+          draining: volume.draining_at_ms !== null,
+          removed: volume.removed_at_ms !== null,
         })),
     })),
   };

@@ -21,6 +21,7 @@ export type Tables = {
   marks: { hour: number; number: number; command_id: string };
   usage: { bucket_id: string; slot: number; objects: number; size_bytes: number; changes: number };
   orphan_tallies: { volume_id: string; hour: number; condemned: number };
+  walks: WalkRow;
   facts: { name: string; value: string };
   counters: { name: string; value: number };
 };
@@ -104,6 +105,31 @@ export type VolumeRow = {
   node_id: string;
   fenced_at_ms: number | null;
   fence_detail: string;
+  /** Takes no new blobs and is being emptied. */
+  draining_at_ms: number | null;
+  /** Never counts again; the row stays, so that what still names it is found. */
+  removed_at_ms: number | null;
+};
+
+/** A walk over one volume's copies; `kind` is metadata.WalkKind. Held by one process until `held_until_ms`. */
+export type WalkRow = {
+  kind: number;
+  volume_id: string;
+  after_blob_id: string;
+  started_at_ms: number;
+  updated_at_ms: number;
+  finished_at_ms: number | null;
+  /** Null: not again. */
+  due_at_ms: number | null;
+  holder_id: string;
+  held_until_ms: number;
+  running: number;
+  hasty: number;
+  checked: number;
+  changed: number;
+  waiting: number;
+  bytes: number;
+  total: number;
 };
 
 export type RepairRow = {

@@ -33,6 +33,11 @@ export async function deletesStep(deps: DeleteDependencies, signal: AbortSignal)
   await Promise.all(
     [...byVolume(pairs)].map(async ([volumeId, ofVolume]) => {
       const volume = deps.cluster.volume(volumeId);
+      if (deps.cluster.registered(volumeId)?.removed) {
+        // It never counts again: its replicas are as good as gone.
+        deletedPairs.push(...ofVolume);
+        return;
+      }
       if (volume === undefined || !volume.node.alive) return;
       const blobIds = ofVolume.map((pair) => pair.blobId);
       const deleted = new Set(await deleteOn(deps, volume, blobIds, "deletes", call));

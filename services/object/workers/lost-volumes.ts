@@ -35,7 +35,10 @@ export class LostVolumes {
   async step(signal: AbortSignal): Promise<boolean> {
     const { metadata, cluster, clock, limits, log } = this.#deps;
     const { nodes } = await metadata.listNodes({}, newCall({ signal, timeoutMs: 10_000 }));
-    const registered = nodes.flatMap((node) => node.volumes.map((volume) => volume.volumeId));
+    const all = nodes.flatMap((node) => node.volumes);
+    const registered = all.filter((volume) => !volume.removed).map((volume) => volume.volumeId);
+    // What still names a removed volume was lost with it, or committed at that moment: there is nothing to wait for.
+    for (const { volumeId, removed } of all) if (removed) await this.#queueCopies(volumeId, signal);
     for (const volumeId of this.#missingSinceMs.keys())
       if (!registered.includes(volumeId)) this.#missingSinceMs.delete(volumeId);
     for (const volumeId of registered) {
@@ -64,7 +67,8 @@ export class LostVolumes {
     const { metadata, commits, cluster, clock, limits, onQueued } = this.#deps;
     let queued = 0;
     let afterBlobId = "";
-    while (!signal.aborted && cluster.volume(volumeId)?.node.alive !== true) {
+    const isBack = () => cluster.volume(volumeId)?.node.alive && !cluster.registered(volumeId)?.removed;
+    while (!signal.aborted && !isBack()) {
       const call = newCall({ signal, timeoutMs: 60_000 });
       const request = { volumeId, afterBlobId, throughBlobId: "", limit: limits.batch };
       const { copies, more } = await metadata.listCopies(request, call);

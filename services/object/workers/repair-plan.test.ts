@@ -13,7 +13,7 @@ const pairs = (states: Record<string, CopyState>): Copy[] =>
   Object.entries(states).map(([volumeId, state]) => create(CopySchema, { blobId: "blob", volumeId, state }));
 const plan = (states: Record<string, CopyState>, writable = volumes) =>
   planRepair("blob", pairs(states), writable, 3, (volumeId) =>
-    volumeId.startsWith("x") ? undefined : volumeId[0],
+    volumeId.startsWith("x") ? undefined : { nodeId: volumeId[0] ?? "", zone: "" },
   );
 const names = (targets: readonly { volumeId: string }[]) => targets.map((target) => target.volumeId).sort();
 

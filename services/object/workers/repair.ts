@@ -1,6 +1,6 @@
 import type { RepairTask } from "../../../gen/cairn/metadata/v1/metadata_pb";
 import { CopyState } from "../../../gen/cairn/metadata/v1/metadata_pb";
-import { hasReason, toCairnError } from "../../common/errors/cairn-error";
+import { hasReason } from "../../common/errors/cairn-error";
 import type { Logger } from "../../common/log/logger";
 import { type Call, newCall } from "../../common/rpc/call";
 import type { ClusterView, Target } from "../cluster-view";
@@ -8,7 +8,8 @@ import type { Commits } from "../commit";
 import type { WorkerLimits } from "../config";
 import type { ObjectMetrics } from "../metrics";
 import type { RepairReports } from "../repair-reports";
-import { copyBlob, SourceFailed } from "./copy-blob";
+import { copyFromAny } from "./copy-from-any";
+import type { Pace } from "./pace";
 import { planRepair, type RepairPlan } from "./repair-plan";
 
 export type RepairDependencies = {
@@ -17,6 +18,7 @@ export type RepairDependencies = {
   readonly reports: RepairReports;
   readonly copies: number;
   readonly limits: WorkerLimits["repair"];
+  readonly pace: Pace;
   readonly log: Logger;
   readonly metrics: ObjectMetrics;
   /** Bad copies were given up: there is something to delete. */
@@ -37,22 +39,24 @@ export async function repairStep(deps: RepairDependencies, signal: AbortSignal):
   const waiting = [...tasks];
   const lane = async () => {
     for (let task = waiting.shift(); task !== undefined && !signal.aborted; task = waiting.shift()) {
-      await repairOne(deps, task, newCall({ signal, timeoutMs: visibilityMs }));
+      const work = () => repairOne(deps, task, newCall({ signal, timeoutMs: visibilityMs }));
+      await deps.pace.step(work, (copied) => copied * Number(task.sizeBytes), signal);
     }
   };
   await Promise.all(Array.from({ length: parallel }, lane));
   return tasks.length === batch;
 }
 
-async function repairOne(deps: RepairDependencies, task: RepairTask, call: Call): Promise<void> {
+/** Answers how many copies were made or read whole. */
+async function repairOne(deps: RepairDependencies, task: RepairTask, call: Call): Promise<number> {
   const { cluster } = deps;
-  const nodeOf = (volumeId: string) => cluster.volume(volumeId)?.node.nodeId;
-  const plan = planRepair(task.blobId, task.copies, cluster.writable(), deps.copies, nodeOf);
+  const placeOf = (volumeId: string) => cluster.volume(volumeId)?.node;
+  const plan = planRepair(task.blobId, task.copies, cluster.writable(), deps.copies, placeOf);
   let finish: Finish;
   try {
     finish = await mend(deps, task, plan, call);
   } catch (error) {
-    if (call.signal.aborted) return;
+    if (call.signal.aborted) return 0;
     deps.log.warn({ err: error, blobId: task.blobId }, "a repair failed and is tried again");
     finish = { added: [], dropped: [], retryAfterMs: backOff(deps, task) };
   }
@@ -68,6 +72,7 @@ async function repairOne(deps: RepairDependencies, task: RepairTask, call: Call)
     outcome: retryAfterMs === 0 ? "whole" : added.length > 0 ? "copied" : "waiting",
   });
   if (dropped.length > 0) deps.onDropped();
+  return Math.max(added.length, plan.bad.length);
 }
 
 async function mend(
@@ -86,7 +91,7 @@ async function mend(
   const own = deps.cluster.writable().filter((target) => looked.damaged.includes(target.volumeId));
   for (const target of [...plan.targets, ...own]) {
     if (missing <= 0) break;
-    if (!(await copyToTarget(deps, task, plan.good, target, call))) continue;
+    if (!(await copyFromAny(deps, task, plan.good, target, call))) continue;
     added.push(target.volumeId);
     missing--;
     // Only the metadata knows whether a condemned pair may be named again (P6): looked at once more later.
@@ -118,36 +123,6 @@ async function lookAtReported(
     }
   }
   return { sound, damaged };
-}
-
-/** Copies from the first good copy that can give the blob. False when this target takes none, or no source is left. */
-async function copyToTarget(
-  deps: RepairDependencies,
-  task: RepairTask,
-  sources: readonly string[],
-  target: Target,
-  call: Call,
-): Promise<boolean> {
-  for (const volumeId of sources) {
-    const source = deps.cluster.volume(volumeId);
-    if (source === undefined || !source.node.alive) continue;
-    try {
-      await copyBlob(task, { client: source.node.client, volumeId }, target, call);
-      return true;
-    } catch (error) {
-      if (!(error instanceof SourceFailed)) {
-        deps.log.debug(
-          { err: error, blobId: task.blobId, volumeId: target.volumeId },
-          "a volume took no copy",
-        );
-        return false;
-      }
-      const cause = toCairnError(error.cause);
-      if (hasReason(cause, "DAMAGED_BLOB", "NO_SUCH_BLOB"))
-        deps.reports.report({ blobId: task.blobId, volumeId });
-    }
-  }
-  return false;
 }
 
 function backOff(deps: RepairDependencies, task: RepairTask): number {

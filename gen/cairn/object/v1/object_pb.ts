@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cairn/object/v1/object.proto.
  */
 export const file_cairn_object_v1_object: GenFile = /*@__PURE__*/
-  fileDesc("ChxjYWlybi9vYmplY3QvdjEvb2JqZWN0LnByb3RvEg9jYWlybi5vYmplY3QudjEiygEKCk9iamVjdEluZm8SCwoDa2V5GAEgASgJEhIKCnZlcnNpb25faWQYAiABKAkSEgoKc2l6ZV9ieXRlcxgDIAEoBBIMCgRldGFnGAQgASgJEhgKEGxhc3RfbW9kaWZpZWRfbXMYBSABKAMSMAoHaGVhZGVycxgGIAEoCzIfLmNhaXJuLmNvbW1vbi52MS5Db250ZW50SGVhZGVycxItCgljaGVja3N1bXMYByABKAsyGi5jYWlybi5jb21tb24udjEuQ2hlY2tzdW1zIkAKCUJ1Y2tldFJlZhIbCglidWNrZXRfaWQYASABKAlCCLpIBXIDsAEBEhYKDmNvbmZpZ192ZXJzaW9uGAIgASgEIpMBChBQdXRPYmplY3RSZXF1ZXN0EjIKBmhlYWRlchgBIAEoCzIgLmNhaXJuLm9iamVjdC52MS5QdXRPYmplY3RIZWFkZXJIABIPCgVjaHVuaxgCIAEoDEgAEjIKBmZpbmlzaBgDIAEoCzIgLmNhaXJuLm9iamVjdC52MS5QdXRPYmplY3RGaW5pc2hIAEIGCgRwYXJ0IrUCCg9QdXRPYmplY3RIZWFkZXISMgoGYnVja2V0GAEgASgLMhouY2Fpcm4ub2JqZWN0LnYxLkJ1Y2tldFJlZkIGukgDyAEBEhcKA2tleRgCIAEoCUIKukgHcgUgASiACBIwCgdoZWFkZXJzGAMgASgLMh8uY2Fpcm4uY29tbW9uLnYxLkNvbnRlbnRIZWFkZXJzEjQKCmNvbmRpdGlvbnMYBCABKAsyIC5jYWlybi5jb21tb24udjEuV3JpdGVDb25kaXRpb25zEhcKCnNpemVfYnl0ZXMYBSABKARIAIgBARJFCgphbGdvcml0aG1zGAYgAygOMiIuY2Fpcm4ub2JqZWN0LnYxLkNoZWNrc3VtQWxnb3JpdGhtQg26SAqSAQciBYIBAhABQg0KC19zaXplX2J5dGVzIlQKD1B1dE9iamVjdEZpbmlzaBISCgpzaXplX2J5dGVzGAEgASgEEi0KCWNoZWNrc3VtcxgCIAEoCzIaLmNhaXJuLmNvbW1vbi52MS5DaGVja3N1bXMiPgoRUHV0T2JqZWN0UmVzcG9uc2USKQoEaW5mbxgBIAEoCzIbLmNhaXJuLm9iamVjdC52MS5PYmplY3RJbmZvIqcBChVQdXRTbWFsbE9iamVjdFJlcXVlc3QSOAoGaGVhZGVyGAEgASgLMiAuY2Fpcm4ub2JqZWN0LnYxLlB1dE9iamVjdEhlYWRlckIGukgDyAEBEhoKB2NvbnRlbnQYAiABKAxCCbpIBnoEGICAQBI4CgZmaW5pc2gYAyABKAsyIC5jYWlybi5vYmplY3QudjEuUHV0T2JqZWN0RmluaXNoQga6SAPIAQEiQwoWUHV0U21hbGxPYmplY3RSZXNwb25zZRIpCgRpbmZvGAEgASgLMhsuY2Fpcm4ub2JqZWN0LnYxLk9iamVjdEluZm8iyQEKDlJlYWRDb25kaXRpb25zEhoKCGlmX21hdGNoGAEgAygJQgi6SAWSAQIQQBIfCg1pZl9ub25lX21hdGNoGAIgAygJQgi6SAWSAQIQQBIhChRpZl9tb2RpZmllZF9zaW5jZV9tcxgDIAEoA0gAiAEBEiMKFmlmX3VubW9kaWZpZWRfc2luY2VfbXMYBCABKANIAYgBAUIXChVfaWZfbW9kaWZpZWRfc2luY2VfbXNCGQoXX2lmX3VubW9kaWZpZWRfc2luY2VfbXMiYQoMUmFuZ2VSZXF1ZXN0EjAKCmZpcnN0X2xhc3QYASABKAsyGi5jYWlybi5vYmplY3QudjEuRmlyc3RMYXN0SAASFgoMc3VmZml4X2J5dGVzGAIgASgESABCBwoFcmFuZ2UiNgoJRmlyc3RMYXN0Eg0KBWZpcnN0GAEgASgEEhEKBGxhc3QYAiABKARIAIgBAUIHCgVfbGFzdCLfAQoQR2V0T2JqZWN0UmVxdWVzdBIyCgZidWNrZXQYASABKAsyGi5jYWlybi5vYmplY3QudjEuQnVja2V0UmVmQga6SAPIAQESFwoDa2V5GAIgASgJQgq6SAdyBSABKIAIEhsKCnZlcnNpb25faWQYAyABKAlCB7pIBHICGEASMwoKY29uZGl0aW9ucxgEIAEoCzIfLmNhaXJuLm9iamVjdC52MS5SZWFkQ29uZGl0aW9ucxIsCgVyYW5nZRgFIAEoCzIdLmNhaXJuLm9iamVjdC52MS5SYW5nZVJlcXVlc3QiUAoVR2V0U21hbGxPYmplY3RSZXF1ZXN0EjcKBHJlYWQYASABKAsyIS5jYWlybi5vYmplY3QudjEuR2V0T2JqZWN0UmVxdWVzdEIGukgDyAEBImwKFkdldFNtYWxsT2JqZWN0UmVzcG9uc2USMAoGaGVhZGVyGAEgASgLMiAuY2Fpcm4ub2JqZWN0LnYxLkdldE9iamVjdEhlYWRlchIUCgdjb250ZW50GAIgASgMSACIAQFCCgoIX2NvbnRlbnQilgEKEUdldE9iamVjdFJlc3BvbnNlEjIKBmhlYWRlchgBIAEoCzIgLmNhaXJuLm9iamVjdC52MS5HZXRPYmplY3RIZWFkZXJIABIPCgVjaHVuaxgCIAEoDEgAEjQKB3RyYWlsZXIYAyABKAsyIS5jYWlybi5vYmplY3QudjEuR2V0T2JqZWN0VHJhaWxlckgAQgYKBHBhcnQijwEKD0dldE9iamVjdEhlYWRlchIpCgRpbmZvGAEgASgLMhsuY2Fpcm4ub2JqZWN0LnYxLk9iamVjdEluZm8SFAoMbm90X21vZGlmaWVkGAIgASgIEhQKDG9mZnNldF9ieXRlcxgDIAEoBBIUCgxsZW5ndGhfYnl0ZXMYBCABKAQSDwoHcGFydGlhbBgFIAEoCCImChBHZXRPYmplY3RUcmFpbGVyEhIKCnNlbnRfYnl0ZXMYASABKAQi4AEKEUhlYWRPYmplY3RSZXF1ZXN0EjIKBmJ1Y2tldBgBIAEoCzIaLmNhaXJuLm9iamVjdC52MS5CdWNrZXRSZWZCBrpIA8gBARIXCgNrZXkYAiABKAlCCrpIB3IFIAEogAgSGwoKdmVyc2lvbl9pZBgDIAEoCUIHukgEcgIYQBIzCgpjb25kaXRpb25zGAQgASgLMh8uY2Fpcm4ub2JqZWN0LnYxLlJlYWRDb25kaXRpb25zEiwKBXJhbmdlGAUgASgLMh0uY2Fpcm4ub2JqZWN0LnYxLlJhbmdlUmVxdWVzdCJGChJIZWFkT2JqZWN0UmVzcG9uc2USMAoGaGVhZGVyGAEgASgLMiAuY2Fpcm4ub2JqZWN0LnYxLkdldE9iamVjdEhlYWRlciK1AQoTRGVsZXRlT2JqZWN0UmVxdWVzdBIyCgZidWNrZXQYASABKAsyGi5jYWlybi5vYmplY3QudjEuQnVja2V0UmVmQga6SAPIAQESFwoDa2V5GAIgASgJQgq6SAdyBSABKIAIEhsKCnZlcnNpb25faWQYAyABKAlCB7pIBHICGEASNAoKY29uZGl0aW9ucxgEIAEoCzIgLmNhaXJuLmNvbW1vbi52MS5Xcml0ZUNvbmRpdGlvbnMiQQoURGVsZXRlT2JqZWN0UmVzcG9uc2USEgoKdmVyc2lvbl9pZBgBIAEoCRIVCg1kZWxldGVfbWFya2VyGAIgASgIIkgKEE9iamVjdElkZW50aWZpZXISFwoDa2V5GAEgASgJQgq6SAdyBSABKIAIEhsKCnZlcnNpb25faWQYAiABKAlCB7pIBHICGEAiiwEKFERlbGV0ZU9iamVjdHNSZXF1ZXN0EjIKBmJ1Y2tldBgBIAEoCzIaLmNhaXJuLm9iamVjdC52MS5CdWNrZXRSZWZCBrpIA8gBARI/CgdvYmplY3RzGAIgAygLMiEuY2Fpcm4ub2JqZWN0LnYxLk9iamVjdElkZW50aWZpZXJCC7pICJIBBQgBEOgHIk4KFURlbGV0ZU9iamVjdHNSZXNwb25zZRI1CgdyZXN1bHRzGAEgAygLMiQuY2Fpcm4ub2JqZWN0LnYxLkRlbGV0ZU9iamVjdHNSZXN1bHQiegoTRGVsZXRlT2JqZWN0c1Jlc3VsdBILCgNrZXkYASABKAkSEgoKdmVyc2lvbl9pZBgCIAEoCRIVCg1kZWxldGVfbWFya2VyGAMgASgIEisKBWVycm9yGAQgASgLMhwuY2Fpcm4uY29tbW9uLnYxLkVycm9yRGV0YWlsIoMDChFDb3B5T2JqZWN0UmVxdWVzdBI5Cg1zb3VyY2VfYnVja2V0GAEgASgLMhouY2Fpcm4ub2JqZWN0LnYxLkJ1Y2tldFJlZkIGukgDyAEBEh4KCnNvdXJjZV9rZXkYAiABKAlCCrpIB3IFIAEogAgSIgoRc291cmNlX3ZlcnNpb25faWQYAyABKAlCB7pIBHICGEASOgoRc291cmNlX2NvbmRpdGlvbnMYBCABKAsyHy5jYWlybi5vYmplY3QudjEuUmVhZENvbmRpdGlvbnMSMgoGYnVja2V0GAUgASgLMhouY2Fpcm4ub2JqZWN0LnYxLkJ1Y2tldFJlZkIGukgDyAEBEhcKA2tleRgGIAEoCUIKukgHcgUgASiACBI0Cgpjb25kaXRpb25zGAcgASgLMiAuY2Fpcm4uY29tbW9uLnYxLldyaXRlQ29uZGl0aW9ucxIwCgdoZWFkZXJzGAggASgLMh8uY2Fpcm4uY29tbW9uLnYxLkNvbnRlbnRIZWFkZXJzIloKEkNvcHlPYmplY3RSZXNwb25zZRIpCgRpbmZvGAEgASgLMhsuY2Fpcm4ub2JqZWN0LnYxLk9iamVjdEluZm8SGQoRc291cmNlX3ZlcnNpb25faWQYAiABKAkisQEKEkxpc3RPYmplY3RzUmVxdWVzdBIyCgZidWNrZXQYASABKAsyGi5jYWlybi5vYmplY3QudjEuQnVja2V0UmVmQga6SAPIAQESGAoGcHJlZml4GAIgASgJQgi6SAVyAyiACBIbCglkZWxpbWl0ZXIYAyABKAlCCLpIBXIDKIAIEhcKBWFmdGVyGAQgASgJQgi6SAVyAyiBCBIXCgVsaW1pdBgFIAEoDUIIukgFKgMY6AcifgoTTGlzdE9iamVjdHNSZXNwb25zZRIsCgdvYmplY3RzGAEgAygLMhsuY2Fpcm4ub2JqZWN0LnYxLk9iamVjdEluZm8SFwoPY29tbW9uX3ByZWZpeGVzGAIgAygJEgwKBG1vcmUYAyABKAgSEgoKbmV4dF9hZnRlchgEIAEoCSITChFHZXRDbHVzdGVyUmVxdWVzdCJnChJHZXRDbHVzdGVyUmVzcG9uc2USKAoFbm9kZXMYASADKAsyGS5jYWlybi5vYmplY3QudjEuTm9kZVZpZXcSJwoGcXVldWVzGAIgASgLMhcuY2Fpcm4ub2JqZWN0LnYxLlF1ZXVlcyJ3CghOb2RlVmlldxIPCgdub2RlX2lkGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDAoEem9uZRgDIAEoCRINCgVhbGl2ZRgEIAEoCBIsCgd2b2x1bWVzGAUgAygLMhsuY2Fpcm4ub2JqZWN0LnYxLlZvbHVtZVZpZXcifgoKVm9sdW1lVmlldxIRCgl2b2x1bWVfaWQYASABKAkSDQoFc3RhdGUYAiABKAkSFgoOY2FwYWNpdHlfYnl0ZXMYAyABKAQSEgoKZnJlZV9ieXRlcxgEIAEoBBINCgVibG9icxgFIAEoBBITCgtkZWxldGVfaG9sZBgGIAEoCSI6CgZRdWV1ZXMSDwoHcmVwYWlycxgBIAEoBBIPCgdkZWxldGVzGAIgASgEEg4KBnB1cmdlcxgDIAEoBCrSAQoRQ2hlY2tzdW1BbGdvcml0aG0SIgoeQ0hFQ0tTVU1fQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASHAoYQ0hFQ0tTVU1fQUxHT1JJVEhNX0NSQzMyEAESHQoZQ0hFQ0tTVU1fQUxHT1JJVEhNX0NSQzMyQxACEiAKHENIRUNLU1VNX0FMR09SSVRITV9DUkM2NE5WTUUQAxIbChdDSEVDS1NVTV9BTEdPUklUSE1fU0hBMRAEEh0KGUNIRUNLU1VNX0FMR09SSVRITV9TSEEyNTYQBTKdBwoNT2JqZWN0U2VydmljZRJUCglQdXRPYmplY3QSIS5jYWlybi5vYmplY3QudjEuUHV0T2JqZWN0UmVxdWVzdBoiLmNhaXJuLm9iamVjdC52MS5QdXRPYmplY3RSZXNwb25zZSgBElQKCUdldE9iamVjdBIhLmNhaXJuLm9iamVjdC52MS5HZXRPYmplY3RSZXF1ZXN0GiIuY2Fpcm4ub2JqZWN0LnYxLkdldE9iamVjdFJlc3BvbnNlMAESYQoOUHV0U21hbGxPYmplY3QSJi5jYWlybi5vYmplY3QudjEuUHV0U21hbGxPYmplY3RSZXF1ZXN0GicuY2Fpcm4ub2JqZWN0LnYxLlB1dFNtYWxsT2JqZWN0UmVzcG9uc2USYQoOR2V0U21hbGxPYmplY3QSJi5jYWlybi5vYmplY3QudjEuR2V0U21hbGxPYmplY3RSZXF1ZXN0GicuY2Fpcm4ub2JqZWN0LnYxLkdldFNtYWxsT2JqZWN0UmVzcG9uc2USVQoKSGVhZE9iamVjdBIiLmNhaXJuLm9iamVjdC52MS5IZWFkT2JqZWN0UmVxdWVzdBojLmNhaXJuLm9iamVjdC52MS5IZWFkT2JqZWN0UmVzcG9uc2USWwoMRGVsZXRlT2JqZWN0EiQuY2Fpcm4ub2JqZWN0LnYxLkRlbGV0ZU9iamVjdFJlcXVlc3QaJS5jYWlybi5vYmplY3QudjEuRGVsZXRlT2JqZWN0UmVzcG9uc2USXgoNRGVsZXRlT2JqZWN0cxIlLmNhaXJuLm9iamVjdC52MS5EZWxldGVPYmplY3RzUmVxdWVzdBomLmNhaXJuLm9iamVjdC52MS5EZWxldGVPYmplY3RzUmVzcG9uc2USVQoKQ29weU9iamVjdBIiLmNhaXJuLm9iamVjdC52MS5Db3B5T2JqZWN0UmVxdWVzdBojLmNhaXJuLm9iamVjdC52MS5Db3B5T2JqZWN0UmVzcG9uc2USWAoLTGlzdE9iamVjdHMSIy5jYWlybi5vYmplY3QudjEuTGlzdE9iamVjdHNSZXF1ZXN0GiQuY2Fpcm4ub2JqZWN0LnYxLkxpc3RPYmplY3RzUmVzcG9uc2USVQoKR2V0Q2x1c3RlchIiLmNhaXJuLm9iamVjdC52MS5HZXRDbHVzdGVyUmVxdWVzdBojLmNhaXJuLm9iamVjdC52MS5HZXRDbHVzdGVyUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_cairn_common_v1_common]);
+  fileDesc("ChxjYWlybi9vYmplY3QvdjEvb2JqZWN0LnByb3RvEg9jYWlybi5vYmplY3QudjEiygEKCk9iamVjdEluZm8SCwoDa2V5GAEgASgJEhIKCnZlcnNpb25faWQYAiABKAkSEgoKc2l6ZV9ieXRlcxgDIAEoBBIMCgRldGFnGAQgASgJEhgKEGxhc3RfbW9kaWZpZWRfbXMYBSABKAMSMAoHaGVhZGVycxgGIAEoCzIfLmNhaXJuLmNvbW1vbi52MS5Db250ZW50SGVhZGVycxItCgljaGVja3N1bXMYByABKAsyGi5jYWlybi5jb21tb24udjEuQ2hlY2tzdW1zIkAKCUJ1Y2tldFJlZhIbCglidWNrZXRfaWQYASABKAlCCLpIBXIDsAEBEhYKDmNvbmZpZ192ZXJzaW9uGAIgASgEIpMBChBQdXRPYmplY3RSZXF1ZXN0EjIKBmhlYWRlchgBIAEoCzIgLmNhaXJuLm9iamVjdC52MS5QdXRPYmplY3RIZWFkZXJIABIPCgVjaHVuaxgCIAEoDEgAEjIKBmZpbmlzaBgDIAEoCzIgLmNhaXJuLm9iamVjdC52MS5QdXRPYmplY3RGaW5pc2hIAEIGCgRwYXJ0IrUCCg9QdXRPYmplY3RIZWFkZXISMgoGYnVja2V0GAEgASgLMhouY2Fpcm4ub2JqZWN0LnYxLkJ1Y2tldFJlZkIGukgDyAEBEhcKA2tleRgCIAEoCUIKukgHcgUgASiACBIwCgdoZWFkZXJzGAMgASgLMh8uY2Fpcm4uY29tbW9uLnYxLkNvbnRlbnRIZWFkZXJzEjQKCmNvbmRpdGlvbnMYBCABKAsyIC5jYWlybi5jb21tb24udjEuV3JpdGVDb25kaXRpb25zEhcKCnNpemVfYnl0ZXMYBSABKARIAIgBARJFCgphbGdvcml0aG1zGAYgAygOMiIuY2Fpcm4ub2JqZWN0LnYxLkNoZWNrc3VtQWxnb3JpdGhtQg26SAqSAQciBYIBAhABQg0KC19zaXplX2J5dGVzIlQKD1B1dE9iamVjdEZpbmlzaBISCgpzaXplX2J5dGVzGAEgASgEEi0KCWNoZWNrc3VtcxgCIAEoCzIaLmNhaXJuLmNvbW1vbi52MS5DaGVja3N1bXMiPgoRUHV0T2JqZWN0UmVzcG9uc2USKQoEaW5mbxgBIAEoCzIbLmNhaXJuLm9iamVjdC52MS5PYmplY3RJbmZvIqcBChVQdXRTbWFsbE9iamVjdFJlcXVlc3QSOAoGaGVhZGVyGAEgASgLMiAuY2Fpcm4ub2JqZWN0LnYxLlB1dE9iamVjdEhlYWRlckIGukgDyAEBEhoKB2NvbnRlbnQYAiABKAxCCbpIBnoEGICAQBI4CgZmaW5pc2gYAyABKAsyIC5jYWlybi5vYmplY3QudjEuUHV0T2JqZWN0RmluaXNoQga6SAPIAQEiQwoWUHV0U21hbGxPYmplY3RSZXNwb25zZRIpCgRpbmZvGAEgASgLMhsuY2Fpcm4ub2JqZWN0LnYxLk9iamVjdEluZm8iyQEKDlJlYWRDb25kaXRpb25zEhoKCGlmX21hdGNoGAEgAygJQgi6SAWSAQIQQBIfCg1pZl9ub25lX21hdGNoGAIgAygJQgi6SAWSAQIQQBIhChRpZl9tb2RpZmllZF9zaW5jZV9tcxgDIAEoA0gAiAEBEiMKFmlmX3VubW9kaWZpZWRfc2luY2VfbXMYBCABKANIAYgBAUIXChVfaWZfbW9kaWZpZWRfc2luY2VfbXNCGQoXX2lmX3VubW9kaWZpZWRfc2luY2VfbXMiYQoMUmFuZ2VSZXF1ZXN0EjAKCmZpcnN0X2xhc3QYASABKAsyGi5jYWlybi5vYmplY3QudjEuRmlyc3RMYXN0SAASFgoMc3VmZml4X2J5dGVzGAIgASgESABCBwoFcmFuZ2UiNgoJRmlyc3RMYXN0Eg0KBWZpcnN0GAEgASgEEhEKBGxhc3QYAiABKARIAIgBAUIHCgVfbGFzdCLfAQoQR2V0T2JqZWN0UmVxdWVzdBIyCgZidWNrZXQYASABKAsyGi5jYWlybi5vYmplY3QudjEuQnVja2V0UmVmQga6SAPIAQESFwoDa2V5GAIgASgJQgq6SAdyBSABKIAIEhsKCnZlcnNpb25faWQYAyABKAlCB7pIBHICGEASMwoKY29uZGl0aW9ucxgEIAEoCzIfLmNhaXJuLm9iamVjdC52MS5SZWFkQ29uZGl0aW9ucxIsCgVyYW5nZRgFIAEoCzIdLmNhaXJuLm9iamVjdC52MS5SYW5nZVJlcXVlc3QiUAoVR2V0U21hbGxPYmplY3RSZXF1ZXN0EjcKBHJlYWQYASABKAsyIS5jYWlybi5vYmplY3QudjEuR2V0T2JqZWN0UmVxdWVzdEIGukgDyAEBImwKFkdldFNtYWxsT2JqZWN0UmVzcG9uc2USMAoGaGVhZGVyGAEgASgLMiAuY2Fpcm4ub2JqZWN0LnYxLkdldE9iamVjdEhlYWRlchIUCgdjb250ZW50GAIgASgMSACIAQFCCgoIX2NvbnRlbnQilgEKEUdldE9iamVjdFJlc3BvbnNlEjIKBmhlYWRlchgBIAEoCzIgLmNhaXJuLm9iamVjdC52MS5HZXRPYmplY3RIZWFkZXJIABIPCgVjaHVuaxgCIAEoDEgAEjQKB3RyYWlsZXIYAyABKAsyIS5jYWlybi5vYmplY3QudjEuR2V0T2JqZWN0VHJhaWxlckgAQgYKBHBhcnQijwEKD0dldE9iamVjdEhlYWRlchIpCgRpbmZvGAEgASgLMhsuY2Fpcm4ub2JqZWN0LnYxLk9iamVjdEluZm8SFAoMbm90X21vZGlmaWVkGAIgASgIEhQKDG9mZnNldF9ieXRlcxgDIAEoBBIUCgxsZW5ndGhfYnl0ZXMYBCABKAQSDwoHcGFydGlhbBgFIAEoCCImChBHZXRPYmplY3RUcmFpbGVyEhIKCnNlbnRfYnl0ZXMYASABKAQi4AEKEUhlYWRPYmplY3RSZXF1ZXN0EjIKBmJ1Y2tldBgBIAEoCzIaLmNhaXJuLm9iamVjdC52MS5CdWNrZXRSZWZCBrpIA8gBARIXCgNrZXkYAiABKAlCCrpIB3IFIAEogAgSGwoKdmVyc2lvbl9pZBgDIAEoCUIHukgEcgIYQBIzCgpjb25kaXRpb25zGAQgASgLMh8uY2Fpcm4ub2JqZWN0LnYxLlJlYWRDb25kaXRpb25zEiwKBXJhbmdlGAUgASgLMh0uY2Fpcm4ub2JqZWN0LnYxLlJhbmdlUmVxdWVzdCJGChJIZWFkT2JqZWN0UmVzcG9uc2USMAoGaGVhZGVyGAEgASgLMiAuY2Fpcm4ub2JqZWN0LnYxLkdldE9iamVjdEhlYWRlciK1AQoTRGVsZXRlT2JqZWN0UmVxdWVzdBIyCgZidWNrZXQYASABKAsyGi5jYWlybi5vYmplY3QudjEuQnVja2V0UmVmQga6SAPIAQESFwoDa2V5GAIgASgJQgq6SAdyBSABKIAIEhsKCnZlcnNpb25faWQYAyABKAlCB7pIBHICGEASNAoKY29uZGl0aW9ucxgEIAEoCzIgLmNhaXJuLmNvbW1vbi52MS5Xcml0ZUNvbmRpdGlvbnMiQQoURGVsZXRlT2JqZWN0UmVzcG9uc2USEgoKdmVyc2lvbl9pZBgBIAEoCRIVCg1kZWxldGVfbWFya2VyGAIgASgIIkgKEE9iamVjdElkZW50aWZpZXISFwoDa2V5GAEgASgJQgq6SAdyBSABKIAIEhsKCnZlcnNpb25faWQYAiABKAlCB7pIBHICGEAiiwEKFERlbGV0ZU9iamVjdHNSZXF1ZXN0EjIKBmJ1Y2tldBgBIAEoCzIaLmNhaXJuLm9iamVjdC52MS5CdWNrZXRSZWZCBrpIA8gBARI/CgdvYmplY3RzGAIgAygLMiEuY2Fpcm4ub2JqZWN0LnYxLk9iamVjdElkZW50aWZpZXJCC7pICJIBBQgBEOgHIk4KFURlbGV0ZU9iamVjdHNSZXNwb25zZRI1CgdyZXN1bHRzGAEgAygLMiQuY2Fpcm4ub2JqZWN0LnYxLkRlbGV0ZU9iamVjdHNSZXN1bHQiegoTRGVsZXRlT2JqZWN0c1Jlc3VsdBILCgNrZXkYASABKAkSEgoKdmVyc2lvbl9pZBgCIAEoCRIVCg1kZWxldGVfbWFya2VyGAMgASgIEisKBWVycm9yGAQgASgLMhwuY2Fpcm4uY29tbW9uLnYxLkVycm9yRGV0YWlsIoMDChFDb3B5T2JqZWN0UmVxdWVzdBI5Cg1zb3VyY2VfYnVja2V0GAEgASgLMhouY2Fpcm4ub2JqZWN0LnYxLkJ1Y2tldFJlZkIGukgDyAEBEh4KCnNvdXJjZV9rZXkYAiABKAlCCrpIB3IFIAEogAgSIgoRc291cmNlX3ZlcnNpb25faWQYAyABKAlCB7pIBHICGEASOgoRc291cmNlX2NvbmRpdGlvbnMYBCABKAsyHy5jYWlybi5vYmplY3QudjEuUmVhZENvbmRpdGlvbnMSMgoGYnVja2V0GAUgASgLMhouY2Fpcm4ub2JqZWN0LnYxLkJ1Y2tldFJlZkIGukgDyAEBEhcKA2tleRgGIAEoCUIKukgHcgUgASiACBI0Cgpjb25kaXRpb25zGAcgASgLMiAuY2Fpcm4uY29tbW9uLnYxLldyaXRlQ29uZGl0aW9ucxIwCgdoZWFkZXJzGAggASgLMh8uY2Fpcm4uY29tbW9uLnYxLkNvbnRlbnRIZWFkZXJzIloKEkNvcHlPYmplY3RSZXNwb25zZRIpCgRpbmZvGAEgASgLMhsuY2Fpcm4ub2JqZWN0LnYxLk9iamVjdEluZm8SGQoRc291cmNlX3ZlcnNpb25faWQYAiABKAkisQEKEkxpc3RPYmplY3RzUmVxdWVzdBIyCgZidWNrZXQYASABKAsyGi5jYWlybi5vYmplY3QudjEuQnVja2V0UmVmQga6SAPIAQESGAoGcHJlZml4GAIgASgJQgi6SAVyAyiACBIbCglkZWxpbWl0ZXIYAyABKAlCCLpIBXIDKIAIEhcKBWFmdGVyGAQgASgJQgi6SAVyAyiBCBIXCgVsaW1pdBgFIAEoDUIIukgFKgMY6AcifgoTTGlzdE9iamVjdHNSZXNwb25zZRIsCgdvYmplY3RzGAEgAygLMhsuY2Fpcm4ub2JqZWN0LnYxLk9iamVjdEluZm8SFwoPY29tbW9uX3ByZWZpeGVzGAIgAygJEgwKBG1vcmUYAyABKAgSEgoKbmV4dF9hZnRlchgEIAEoCSITChFHZXRDbHVzdGVyUmVxdWVzdCJnChJHZXRDbHVzdGVyUmVzcG9uc2USKAoFbm9kZXMYASADKAsyGS5jYWlybi5vYmplY3QudjEuTm9kZVZpZXcSJwoGcXVldWVzGAIgASgLMhcuY2Fpcm4ub2JqZWN0LnYxLlF1ZXVlcyJ3CghOb2RlVmlldxIPCgdub2RlX2lkGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDAoEem9uZRgDIAEoCRINCgVhbGl2ZRgEIAEoCBIsCgd2b2x1bWVzGAUgAygLMhsuY2Fpcm4ub2JqZWN0LnYxLlZvbHVtZVZpZXcioQEKClZvbHVtZVZpZXcSEQoJdm9sdW1lX2lkGAEgASgJEg0KBXN0YXRlGAIgASgJEhYKDmNhcGFjaXR5X2J5dGVzGAMgASgEEhIKCmZyZWVfYnl0ZXMYBCABKAQSDQoFYmxvYnMYBSABKAQSEwoLZGVsZXRlX2hvbGQYBiABKAkSEAoIZHJhaW5pbmcYByABKAgSDwoHcmVtb3ZlZBgIIAEoCCJTCgZRdWV1ZXMSDwoHcmVwYWlycxgBIAEoBBIPCgdkZWxldGVzGAIgASgEEg4KBnB1cmdlcxgDIAEoBBIXCg9yZXBhaXJzX3dhaXRpbmcYBCABKAQiNAoMRHJhaW5SZXF1ZXN0EhQKAmlkGAEgASgJQgi6SAVyA7ABARIOCgZjYW5jZWwYAiABKAgiIwoNRHJhaW5SZXNwb25zZRISCgp2b2x1bWVfaWRzGAEgAygJIjMKDVJlbW92ZVJlcXVlc3QSFAoCaWQYASABKAlCCLpIBXIDsAEBEgwKBGxvc3QYAiABKAgiJAoOUmVtb3ZlUmVzcG9uc2USEgoKdm9sdW1lX2lkcxgBIAMoCSISChBSZWJhbGFuY2VSZXF1ZXN0IhMKEVJlYmFsYW5jZVJlc3BvbnNlIiMKDFNjcnViUmVxdWVzdBITCgJpZBgBIAEoCUIHukgEcgIYJCIjCg1TY3J1YlJlc3BvbnNlEhIKCnZvbHVtZV9pZHMYASADKAkiEwoRR2V0SGVhbGluZ1JlcXVlc3QiagoSR2V0SGVhbGluZ1Jlc3BvbnNlEisKBXdhbGtzGAEgAygLMhwuY2Fpcm4ub2JqZWN0LnYxLkhlYWxpbmdXYWxrEicKBnF1ZXVlcxgCIAEoCzIXLmNhaXJuLm9iamVjdC52MS5RdWV1ZXMi6QEKC0hlYWxpbmdXYWxrEgwKBGtpbmQYASABKAkSEQoJdm9sdW1lX2lkGAIgASgJEg8KB3J1bm5pbmcYAyABKAgSDwoHY2hlY2tlZBgEIAEoBBIPCgdjaGFuZ2VkGAUgASgEEg8KB3dhaXRpbmcYBiABKAQSDQoFYnl0ZXMYByABKAQSDQoFdG90YWwYCCABKAQSFQoNc3RhcnRlZF9hdF9tcxgJIAEoAxIVCg11cGRhdGVkX2F0X21zGAogASgDEhYKDmZpbmlzaGVkX2F0X21zGAsgASgDEhEKCWR1ZV9hdF9tcxgMIAEoAyKIAQoTVmVyaWZ5Vm9sdW1lUmVxdWVzdBIbCgl2b2x1bWVfaWQYASABKAlCCLpIBXIDsAEBEh4KDWFmdGVyX2Jsb2JfaWQYAiABKAlCB7pIBHICGCQSDAoEZGVlcBgDIAEoCBILCgNmaXgYBCABKAgSGQoFbGltaXQYBSABKA1CCrpIByoFGOgHKAEikgEKFFZlcmlmeVZvbHVtZVJlc3BvbnNlEg8KB2NoZWNrZWQYASABKAQSDQoFYnl0ZXMYAiABKAQSMAoIZmluZGluZ3MYAyADKAsyHi5jYWlybi5vYmplY3QudjEuVmVyaWZ5RmluZGluZxIMCgRtb3JlGAQgASgIEhoKEm5leHRfYWZ0ZXJfYmxvYl9pZBgFIAEoCSI8Cg1WZXJpZnlGaW5kaW5nEg8KB2Jsb2JfaWQYASABKAkSDAoEd2hhdBgCIAEoCRIMCgRkb25lGAMgASgJIn8KE0xvY2F0ZU9iamVjdFJlcXVlc3QSMgoGYnVja2V0GAEgASgLMhouY2Fpcm4ub2JqZWN0LnYxLkJ1Y2tldFJlZkIGukgDyAEBEhcKA2tleRgCIAEoCUIKukgHcgUgASiACBIbCgp2ZXJzaW9uX2lkGAMgASgJQge6SARyAhhAIm4KFExvY2F0ZU9iamVjdFJlc3BvbnNlEikKBGluZm8YASABKAsyGy5jYWlybi5vYmplY3QudjEuT2JqZWN0SW5mbxIrCgVibG9icxgCIAMoCzIcLmNhaXJuLm9iamVjdC52MS5Mb2NhdGVkQmxvYiJgCgtMb2NhdGVkQmxvYhIPCgdibG9iX2lkGAEgASgJEhIKCnNpemVfYnl0ZXMYAiABKAQSLAoGY29waWVzGAMgAygLMhwuY2Fpcm4ub2JqZWN0LnYxLkxvY2F0ZWRDb3B5Im4KC0xvY2F0ZWRDb3B5EhEKCXZvbHVtZV9pZBgBIAEoCRIPCgdub2RlX2lkGAIgASgJEg8KB2FkZHJlc3MYAyABKAkSDAoEem9uZRgEIAEoCRINCgVzdGF0ZRgFIAEoCRINCgVhbGl2ZRgGIAEoCCrSAQoRQ2hlY2tzdW1BbGdvcml0aG0SIgoeQ0hFQ0tTVU1fQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASHAoYQ0hFQ0tTVU1fQUxHT1JJVEhNX0NSQzMyEAESHQoZQ0hFQ0tTVU1fQUxHT1JJVEhNX0NSQzMyQxACEiAKHENIRUNLU1VNX0FMR09SSVRITV9DUkM2NE5WTUUQAxIbChdDSEVDS1NVTV9BTEdPUklUSE1fU0hBMRAEEh0KGUNIRUNLU1VNX0FMR09SSVRITV9TSEEyNTYQBTLdCwoNT2JqZWN0U2VydmljZRJUCglQdXRPYmplY3QSIS5jYWlybi5vYmplY3QudjEuUHV0T2JqZWN0UmVxdWVzdBoiLmNhaXJuLm9iamVjdC52MS5QdXRPYmplY3RSZXNwb25zZSgBElQKCUdldE9iamVjdBIhLmNhaXJuLm9iamVjdC52MS5HZXRPYmplY3RSZXF1ZXN0GiIuY2Fpcm4ub2JqZWN0LnYxLkdldE9iamVjdFJlc3BvbnNlMAESYQoOUHV0U21hbGxPYmplY3QSJi5jYWlybi5vYmplY3QudjEuUHV0U21hbGxPYmplY3RSZXF1ZXN0GicuY2Fpcm4ub2JqZWN0LnYxLlB1dFNtYWxsT2JqZWN0UmVzcG9uc2USYQoOR2V0U21hbGxPYmplY3QSJi5jYWlybi5vYmplY3QudjEuR2V0U21hbGxPYmplY3RSZXF1ZXN0GicuY2Fpcm4ub2JqZWN0LnYxLkdldFNtYWxsT2JqZWN0UmVzcG9uc2USVQoKSGVhZE9iamVjdBIiLmNhaXJuLm9iamVjdC52MS5IZWFkT2JqZWN0UmVxdWVzdBojLmNhaXJuLm9iamVjdC52MS5IZWFkT2JqZWN0UmVzcG9uc2USWwoMRGVsZXRlT2JqZWN0EiQuY2Fpcm4ub2JqZWN0LnYxLkRlbGV0ZU9iamVjdFJlcXVlc3QaJS5jYWlybi5vYmplY3QudjEuRGVsZXRlT2JqZWN0UmVzcG9uc2USXgoNRGVsZXRlT2JqZWN0cxIlLmNhaXJuLm9iamVjdC52MS5EZWxldGVPYmplY3RzUmVxdWVzdBomLmNhaXJuLm9iamVjdC52MS5EZWxldGVPYmplY3RzUmVzcG9uc2USVQoKQ29weU9iamVjdBIiLmNhaXJuLm9iamVjdC52MS5Db3B5T2JqZWN0UmVxdWVzdBojLmNhaXJuLm9iamVjdC52MS5Db3B5T2JqZWN0UmVzcG9uc2USWAoLTGlzdE9iamVjdHMSIy5jYWlybi5vYmplY3QudjEuTGlzdE9iamVjdHNSZXF1ZXN0GiQuY2Fpcm4ub2JqZWN0LnYxLkxpc3RPYmplY3RzUmVzcG9uc2USVQoKR2V0Q2x1c3RlchIiLmNhaXJuLm9iamVjdC52MS5HZXRDbHVzdGVyUmVxdWVzdBojLmNhaXJuLm9iamVjdC52MS5HZXRDbHVzdGVyUmVzcG9uc2USRgoFRHJhaW4SHS5jYWlybi5vYmplY3QudjEuRHJhaW5SZXF1ZXN0Gh4uY2Fpcm4ub2JqZWN0LnYxLkRyYWluUmVzcG9uc2USSQoGUmVtb3ZlEh4uY2Fpcm4ub2JqZWN0LnYxLlJlbW92ZVJlcXVlc3QaHy5jYWlybi5vYmplY3QudjEuUmVtb3ZlUmVzcG9uc2USUgoJUmViYWxhbmNlEiEuY2Fpcm4ub2JqZWN0LnYxLlJlYmFsYW5jZVJlcXVlc3QaIi5jYWlybi5vYmplY3QudjEuUmViYWxhbmNlUmVzcG9uc2USRgoFU2NydWISHS5jYWlybi5vYmplY3QudjEuU2NydWJSZXF1ZXN0Gh4uY2Fpcm4ub2JqZWN0LnYxLlNjcnViUmVzcG9uc2USVQoKR2V0SGVhbGluZxIiLmNhaXJuLm9iamVjdC52MS5HZXRIZWFsaW5nUmVxdWVzdBojLmNhaXJuLm9iamVjdC52MS5HZXRIZWFsaW5nUmVzcG9uc2USWwoMVmVyaWZ5Vm9sdW1lEiQuY2Fpcm4ub2JqZWN0LnYxLlZlcmlmeVZvbHVtZVJlcXVlc3QaJS5jYWlybi5vYmplY3QudjEuVmVyaWZ5Vm9sdW1lUmVzcG9uc2USWwoMTG9jYXRlT2JqZWN0EiQuY2Fpcm4ub2JqZWN0LnYxLkxvY2F0ZU9iamVjdFJlcXVlc3QaJS5jYWlybi5vYmplY3QudjEuTG9jYXRlT2JqZWN0UmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_cairn_common_v1_common]);
 
 /**
  * What a reader is told of a version.
@@ -1013,6 +1013,18 @@ export type VolumeView = Message<"cairn.object.v1.VolumeView"> & {
    * @generated from field: string delete_hold = 6;
    */
   deleteHold: string;
+
+  /**
+   * Takes no new blobs and is being emptied.
+   *
+   * @generated from field: bool draining = 7;
+   */
+  draining: boolean;
+
+  /**
+   * @generated from field: bool removed = 8;
+   */
+  removed: boolean;
 };
 
 /**
@@ -1040,6 +1052,13 @@ export type Queues = Message<"cairn.object.v1.Queues"> & {
    * @generated from field: uint64 purges = 3;
    */
   purges: bigint;
+
+  /**
+   * Of the repairs, those that failed before and are tried again later.
+   *
+   * @generated from field: uint64 repairs_waiting = 4;
+   */
+  repairsWaiting: bigint;
 };
 
 /**
@@ -1048,6 +1067,496 @@ export type Queues = Message<"cairn.object.v1.Queues"> & {
  */
 export const QueuesSchema: GenMessage<Queues> = /*@__PURE__*/
   messageDesc(file_cairn_object_v1_object, 33);
+
+/**
+ * @generated from message cairn.object.v1.DrainRequest
+ */
+export type DrainRequest = Message<"cairn.object.v1.DrainRequest"> & {
+  /**
+   * A node's or a volume's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: bool cancel = 2;
+   */
+  cancel: boolean;
+};
+
+/**
+ * Describes the message cairn.object.v1.DrainRequest.
+ * Use `create(DrainRequestSchema)` to create a new message.
+ */
+export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 34);
+
+/**
+ * @generated from message cairn.object.v1.DrainResponse
+ */
+export type DrainResponse = Message<"cairn.object.v1.DrainResponse"> & {
+  /**
+   * @generated from field: repeated string volume_ids = 1;
+   */
+  volumeIds: string[];
+};
+
+/**
+ * Describes the message cairn.object.v1.DrainResponse.
+ * Use `create(DrainResponseSchema)` to create a new message.
+ */
+export const DrainResponseSchema: GenMessage<DrainResponse> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 35);
+
+/**
+ * @generated from message cairn.object.v1.RemoveRequest
+ */
+export type RemoveRequest = Message<"cairn.object.v1.RemoveRequest"> & {
+  /**
+   * A node's or a volume's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * It will not come back: what it held is repaired from the other copies. Only when it is not alive.
+   *
+   * @generated from field: bool lost = 2;
+   */
+  lost: boolean;
+};
+
+/**
+ * Describes the message cairn.object.v1.RemoveRequest.
+ * Use `create(RemoveRequestSchema)` to create a new message.
+ */
+export const RemoveRequestSchema: GenMessage<RemoveRequest> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 36);
+
+/**
+ * @generated from message cairn.object.v1.RemoveResponse
+ */
+export type RemoveResponse = Message<"cairn.object.v1.RemoveResponse"> & {
+  /**
+   * @generated from field: repeated string volume_ids = 1;
+   */
+  volumeIds: string[];
+};
+
+/**
+ * Describes the message cairn.object.v1.RemoveResponse.
+ * Use `create(RemoveResponseSchema)` to create a new message.
+ */
+export const RemoveResponseSchema: GenMessage<RemoveResponse> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 37);
+
+/**
+ * @generated from message cairn.object.v1.RebalanceRequest
+ */
+export type RebalanceRequest = Message<"cairn.object.v1.RebalanceRequest"> & {
+};
+
+/**
+ * Describes the message cairn.object.v1.RebalanceRequest.
+ * Use `create(RebalanceRequestSchema)` to create a new message.
+ */
+export const RebalanceRequestSchema: GenMessage<RebalanceRequest> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 38);
+
+/**
+ * @generated from message cairn.object.v1.RebalanceResponse
+ */
+export type RebalanceResponse = Message<"cairn.object.v1.RebalanceResponse"> & {
+};
+
+/**
+ * Describes the message cairn.object.v1.RebalanceResponse.
+ * Use `create(RebalanceResponseSchema)` to create a new message.
+ */
+export const RebalanceResponseSchema: GenMessage<RebalanceResponse> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 39);
+
+/**
+ * @generated from message cairn.object.v1.ScrubRequest
+ */
+export type ScrubRequest = Message<"cairn.object.v1.ScrubRequest"> & {
+  /**
+   * A node's or a volume's id; empty is all.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message cairn.object.v1.ScrubRequest.
+ * Use `create(ScrubRequestSchema)` to create a new message.
+ */
+export const ScrubRequestSchema: GenMessage<ScrubRequest> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 40);
+
+/**
+ * @generated from message cairn.object.v1.ScrubResponse
+ */
+export type ScrubResponse = Message<"cairn.object.v1.ScrubResponse"> & {
+  /**
+   * @generated from field: repeated string volume_ids = 1;
+   */
+  volumeIds: string[];
+};
+
+/**
+ * Describes the message cairn.object.v1.ScrubResponse.
+ * Use `create(ScrubResponseSchema)` to create a new message.
+ */
+export const ScrubResponseSchema: GenMessage<ScrubResponse> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 41);
+
+/**
+ * @generated from message cairn.object.v1.GetHealingRequest
+ */
+export type GetHealingRequest = Message<"cairn.object.v1.GetHealingRequest"> & {
+};
+
+/**
+ * Describes the message cairn.object.v1.GetHealingRequest.
+ * Use `create(GetHealingRequestSchema)` to create a new message.
+ */
+export const GetHealingRequestSchema: GenMessage<GetHealingRequest> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 42);
+
+/**
+ * @generated from message cairn.object.v1.GetHealingResponse
+ */
+export type GetHealingResponse = Message<"cairn.object.v1.GetHealingResponse"> & {
+  /**
+   * @generated from field: repeated cairn.object.v1.HealingWalk walks = 1;
+   */
+  walks: HealingWalk[];
+
+  /**
+   * @generated from field: cairn.object.v1.Queues queues = 2;
+   */
+  queues?: Queues | undefined;
+};
+
+/**
+ * Describes the message cairn.object.v1.GetHealingResponse.
+ * Use `create(GetHealingResponseSchema)` to create a new message.
+ */
+export const GetHealingResponseSchema: GenMessage<GetHealingResponse> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 43);
+
+/**
+ * A drain, rebalance or scrub of one volume.
+ *
+ * @generated from message cairn.object.v1.HealingWalk
+ */
+export type HealingWalk = Message<"cairn.object.v1.HealingWalk"> & {
+  /**
+   * scrub, drain, rebalance.
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: string volume_id = 2;
+   */
+  volumeId: string;
+
+  /**
+   * @generated from field: bool running = 3;
+   */
+  running: boolean;
+
+  /**
+   * @generated from field: uint64 checked = 4;
+   */
+  checked: bigint;
+
+  /**
+   * Moved, or found bad.
+   *
+   * @generated from field: uint64 changed = 5;
+   */
+  changed: bigint;
+
+  /**
+   * Could not be moved now; tried again.
+   *
+   * @generated from field: uint64 waiting = 6;
+   */
+  waiting: bigint;
+
+  /**
+   * @generated from field: uint64 bytes = 7;
+   */
+  bytes: bigint;
+
+  /**
+   * @generated from field: uint64 total = 8;
+   */
+  total: bigint;
+
+  /**
+   * @generated from field: int64 started_at_ms = 9;
+   */
+  startedAtMs: bigint;
+
+  /**
+   * @generated from field: int64 updated_at_ms = 10;
+   */
+  updatedAtMs: bigint;
+
+  /**
+   * 0: never through yet.
+   *
+   * @generated from field: int64 finished_at_ms = 11;
+   */
+  finishedAtMs: bigint;
+
+  /**
+   * @generated from field: int64 due_at_ms = 12;
+   */
+  dueAtMs: bigint;
+};
+
+/**
+ * Describes the message cairn.object.v1.HealingWalk.
+ * Use `create(HealingWalkSchema)` to create a new message.
+ */
+export const HealingWalkSchema: GenMessage<HealingWalk> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 44);
+
+/**
+ * @generated from message cairn.object.v1.VerifyVolumeRequest
+ */
+export type VerifyVolumeRequest = Message<"cairn.object.v1.VerifyVolumeRequest"> & {
+  /**
+   * @generated from field: string volume_id = 1;
+   */
+  volumeId: string;
+
+  /**
+   * @generated from field: string after_blob_id = 2;
+   */
+  afterBlobId: string;
+
+  /**
+   * Reads every replica whole, too.
+   *
+   * @generated from field: bool deep = 3;
+   */
+  deep: boolean;
+
+  /**
+   * @generated from field: bool fix = 4;
+   */
+  fix: boolean;
+
+  /**
+   * @generated from field: uint32 limit = 5;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message cairn.object.v1.VerifyVolumeRequest.
+ * Use `create(VerifyVolumeRequestSchema)` to create a new message.
+ */
+export const VerifyVolumeRequestSchema: GenMessage<VerifyVolumeRequest> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 45);
+
+/**
+ * @generated from message cairn.object.v1.VerifyVolumeResponse
+ */
+export type VerifyVolumeResponse = Message<"cairn.object.v1.VerifyVolumeResponse"> & {
+  /**
+   * @generated from field: uint64 checked = 1;
+   */
+  checked: bigint;
+
+  /**
+   * @generated from field: uint64 bytes = 2;
+   */
+  bytes: bigint;
+
+  /**
+   * @generated from field: repeated cairn.object.v1.VerifyFinding findings = 3;
+   */
+  findings: VerifyFinding[];
+
+  /**
+   * @generated from field: bool more = 4;
+   */
+  more: boolean;
+
+  /**
+   * @generated from field: string next_after_blob_id = 5;
+   */
+  nextAfterBlobId: string;
+};
+
+/**
+ * Describes the message cairn.object.v1.VerifyVolumeResponse.
+ * Use `create(VerifyVolumeResponseSchema)` to create a new message.
+ */
+export const VerifyVolumeResponseSchema: GenMessage<VerifyVolumeResponse> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 46);
+
+/**
+ * @generated from message cairn.object.v1.VerifyFinding
+ */
+export type VerifyFinding = Message<"cairn.object.v1.VerifyFinding"> & {
+  /**
+   * @generated from field: string blob_id = 1;
+   */
+  blobId: string;
+
+  /**
+   * missing, damaged, unnamed, few-copies.
+   *
+   * @generated from field: string what = 2;
+   */
+  what: string;
+
+  /**
+   * What was done: queued, condemned, nothing.
+   *
+   * @generated from field: string done = 3;
+   */
+  done: string;
+};
+
+/**
+ * Describes the message cairn.object.v1.VerifyFinding.
+ * Use `create(VerifyFindingSchema)` to create a new message.
+ */
+export const VerifyFindingSchema: GenMessage<VerifyFinding> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 47);
+
+/**
+ * @generated from message cairn.object.v1.LocateObjectRequest
+ */
+export type LocateObjectRequest = Message<"cairn.object.v1.LocateObjectRequest"> & {
+  /**
+   * @generated from field: cairn.object.v1.BucketRef bucket = 1;
+   */
+  bucket?: BucketRef | undefined;
+
+  /**
+   * @generated from field: string key = 2;
+   */
+  key: string;
+
+  /**
+   * @generated from field: string version_id = 3;
+   */
+  versionId: string;
+};
+
+/**
+ * Describes the message cairn.object.v1.LocateObjectRequest.
+ * Use `create(LocateObjectRequestSchema)` to create a new message.
+ */
+export const LocateObjectRequestSchema: GenMessage<LocateObjectRequest> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 48);
+
+/**
+ * @generated from message cairn.object.v1.LocateObjectResponse
+ */
+export type LocateObjectResponse = Message<"cairn.object.v1.LocateObjectResponse"> & {
+  /**
+   * @generated from field: cairn.object.v1.ObjectInfo info = 1;
+   */
+  info?: ObjectInfo | undefined;
+
+  /**
+   * @generated from field: repeated cairn.object.v1.LocatedBlob blobs = 2;
+   */
+  blobs: LocatedBlob[];
+};
+
+/**
+ * Describes the message cairn.object.v1.LocateObjectResponse.
+ * Use `create(LocateObjectResponseSchema)` to create a new message.
+ */
+export const LocateObjectResponseSchema: GenMessage<LocateObjectResponse> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 49);
+
+/**
+ * @generated from message cairn.object.v1.LocatedBlob
+ */
+export type LocatedBlob = Message<"cairn.object.v1.LocatedBlob"> & {
+  /**
+   * @generated from field: string blob_id = 1;
+   */
+  blobId: string;
+
+  /**
+   * @generated from field: uint64 size_bytes = 2;
+   */
+  sizeBytes: bigint;
+
+  /**
+   * @generated from field: repeated cairn.object.v1.LocatedCopy copies = 3;
+   */
+  copies: LocatedCopy[];
+};
+
+/**
+ * Describes the message cairn.object.v1.LocatedBlob.
+ * Use `create(LocatedBlobSchema)` to create a new message.
+ */
+export const LocatedBlobSchema: GenMessage<LocatedBlob> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 50);
+
+/**
+ * @generated from message cairn.object.v1.LocatedCopy
+ */
+export type LocatedCopy = Message<"cairn.object.v1.LocatedCopy"> & {
+  /**
+   * @generated from field: string volume_id = 1;
+   */
+  volumeId: string;
+
+  /**
+   * @generated from field: string node_id = 2;
+   */
+  nodeId: string;
+
+  /**
+   * @generated from field: string address = 3;
+   */
+  address: string;
+
+  /**
+   * @generated from field: string zone = 4;
+   */
+  zone: string;
+
+  /**
+   * good, bad.
+   *
+   * @generated from field: string state = 5;
+   */
+  state: string;
+
+  /**
+   * @generated from field: bool alive = 6;
+   */
+  alive: boolean;
+};
+
+/**
+ * Describes the message cairn.object.v1.LocatedCopy.
+ * Use `create(LocatedCopySchema)` to create a new message.
+ */
+export const LocatedCopySchema: GenMessage<LocatedCopy> = /*@__PURE__*/
+  messageDesc(file_cairn_object_v1_object, 51);
 
 /**
  * Which digests to compute and keep beside MD5.
@@ -1205,6 +1714,79 @@ export const ObjectService: GenService<{
     methodKind: "unary";
     input: typeof GetClusterRequestSchema;
     output: typeof GetClusterResponseSchema;
+  },
+  /**
+   * Empties a node or a volume: it takes no new blobs, its copies are moved. `cancel` takes it back.
+   * Errors: NO_SUCH_VOLUME. Retry: yes.
+   *
+   * @generated from rpc cairn.object.v1.ObjectService.Drain
+   */
+  drain: {
+    methodKind: "unary";
+    input: typeof DrainRequestSchema;
+    output: typeof DrainResponseSchema;
+  },
+  /**
+   * Forgets the volumes of a node, or one, for good, when nothing is left on them or they are lost.
+   * Errors: NO_SUCH_VOLUME, VOLUME_NOT_EMPTY, VOLUME_ALIVE. Retry: yes.
+   *
+   * @generated from rpc cairn.object.v1.ObjectService.Remove
+   */
+  remove: {
+    methodKind: "unary";
+    input: typeof RemoveRequestSchema;
+    output: typeof RemoveResponseSchema;
+  },
+  /**
+   * Begins to move copies to where placement wants them. Retry: yes.
+   *
+   * @generated from rpc cairn.object.v1.ObjectService.Rebalance
+   */
+  rebalance: {
+    methodKind: "unary";
+    input: typeof RebalanceRequestSchema;
+    output: typeof RebalanceResponseSchema;
+  },
+  /**
+   * Begins to read everything of a node or a volume, or of all, now. Errors: NO_SUCH_VOLUME. Retry: yes.
+   *
+   * @generated from rpc cairn.object.v1.ObjectService.Scrub
+   */
+  scrub: {
+    methodKind: "unary";
+    input: typeof ScrubRequestSchema;
+    output: typeof ScrubResponseSchema;
+  },
+  /**
+   * How far drains, rebalances and scrubs are, and how much waits for repair. Retry: yes.
+   *
+   * @generated from rpc cairn.object.v1.ObjectService.GetHealing
+   */
+  getHealing: {
+    methodKind: "unary";
+    input: typeof GetHealingRequestSchema;
+    output: typeof GetHealingResponseSchema;
+  },
+  /**
+   * Compares one page of a volume's replicas with the metadata, both ways. With `fix` what is wrong goes to repair, and
+   * orphans older than the grace are collected. Errors: NO_SUCH_VOLUME, SERVICE_UNAVAILABLE. Retry: yes.
+   *
+   * @generated from rpc cairn.object.v1.ObjectService.VerifyVolume
+   */
+  verifyVolume: {
+    methodKind: "unary";
+    input: typeof VerifyVolumeRequestSchema;
+    output: typeof VerifyVolumeResponseSchema;
+  },
+  /**
+   * Where the bytes of a version lie. Errors: as HeadObject. Retry: yes.
+   *
+   * @generated from rpc cairn.object.v1.ObjectService.LocateObject
+   */
+  locateObject: {
+    methodKind: "unary";
+    input: typeof LocateObjectRequestSchema;
+    output: typeof LocateObjectResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_cairn_object_v1_object, 0);
