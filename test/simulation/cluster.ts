@@ -54,6 +54,9 @@ const objectConfig: ObjectConfig = {
     orphans: { idleMs: 10_000, batch: 100, graceMs: 25_000, pauseMs: 10 },
     purge: { idleMs: 5_000, batch: 250, share: 1 },
     lost: { idleMs: 5_000, graceMs: 40_000, batch: 100, pauseMs: 10 },
+    moves: { idleMs: 3_000, batch: 50, stretchMs: 5_000, lookAgainMs: 2_000, waitMs: 10_000 },
+    scrub: { idleMs: 5_000, intervalMs: 120_000, batch: 50, stretchMs: 5_000, awayMs: 10_000 },
+    pace: { bytesPerSecond: 1024 * 1024 * KiB, share: 0.5 },
   },
 };
 

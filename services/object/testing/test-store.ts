@@ -56,7 +56,7 @@ export const quickConfig: ObjectConfig = {
 export const quickWorkers = {
   repair: { ...defaultWorkerLimits.repair, idleMs: 50, retryMs: 50 },
   deletes: { ...defaultWorkerLimits.deletes, idleMs: 50, visibilityMs: 2_000 },
-  orphans: { ...defaultWorkerLimits.orphans, idleMs: 100, graceMs: 200, pauseMs: 0 },
+  orphans: { ...defaultWorkerLimits.orphans, idleMs: 100, graceMs: 1_000, pauseMs: 0 },
   moves: { ...defaultWorkerLimits.moves, idleMs: 50, lookAgainMs: 50, waitMs: 200 },
   scrub: { ...defaultWorkerLimits.scrub, idleMs: 50, awayMs: 100 },
   pace: defaultWorkerLimits.pace,

@@ -7,6 +7,7 @@ import {
 } from "../../../gen/cairn/metadata/v1/metadata_pb";
 import { hasReason } from "../../common/errors/cairn-error";
 import { newCall } from "../../common/rpc/call";
+import type { Clock } from "../../common/time/clock";
 import type { Target } from "../cluster-view";
 import type { Commits, MetadataClient } from "../commit";
 import type { WorkerLimits } from "../config";
@@ -22,6 +23,7 @@ export type MoveDependencies = CopyDependencies & {
   readonly copies: number;
   readonly limits: WorkerLimits["moves"];
   readonly pace: Pace;
+  readonly clock: Clock;
   readonly metrics: ObjectMetrics;
 };
 
@@ -44,11 +46,11 @@ async function moveStretch(deps: MoveDependencies, walk: Walk, signal: AbortSign
   const live = page.copies.filter((copy) => copy.state !== CopyState.CONDEMNED).map((copy) => copy.blobId);
   const { blobs } = live.length === 0 ? { blobs: [] } : await metadata.describeBlobs({ blobIds: live }, call);
   const counts = { checked: 0, changed: 0, waiting: 0, bytes: 0 };
-  const untilMs = performance.now() + limits.stretchMs;
+  const untilMs = deps.clock.monotonicMs() + limits.stretchMs;
   let afterBlobId = walk.afterBlobId;
   let cutShort = false;
   for (const blob of blobs.sort((a, b) => (a.blobId < b.blobId ? -1 : 1))) {
-    if (signal.aborted || performance.now() > untilMs) {
+    if (signal.aborted || deps.clock.monotonicMs() > untilMs) {
       cutShort = true;
       break;
     }

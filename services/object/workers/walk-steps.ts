@@ -36,7 +36,8 @@ export async function walkStep(
 ): Promise<boolean> {
   const holderId = newId();
   const take = { kinds: [...kinds], holderId, holdMs: BigInt(holdMs) };
-  const outcome = await deps.commits.apply({ case: "takeWalk", value: take }, newCall({ signal }));
+  // Not cut off by the signal: a walk that was taken, but whose answer nobody heard, would stand still for `holdMs`.
+  const outcome = await deps.commits.apply({ case: "takeWalk", value: take }, newCall({ timeoutMs: 10_000 }));
   const walk = outcome.result.case === "walk" ? outcome.result.value.walk : undefined;
   if (walk === undefined) return false;
   const { kind, volumeId } = walk;
@@ -56,9 +57,12 @@ export async function walkStep(
   } catch (error) {
     // Begun again meanwhile by an operator: the new round goes its own way.
     if (hasReason(error, "WALK_TAKEN")) return true;
-    const nothing = { checked: 0, changed: 0, waiting: 0, bytes: 0, done: false, dueInMs: failedMs };
+    const nothing = { checked: 0, changed: 0, waiting: 0, bytes: 0, done: false };
+    const dueInMs = signal.aborted ? 0 : failedMs;
     // Given back, so that another process need not wait for it.
-    await save({ ...nothing, afterBlobId: walk.afterBlobId, total: Number(walk.total) }).catch(() => {});
+    await save({ ...nothing, dueInMs, afterBlobId: walk.afterBlobId, total: Number(walk.total) }).catch(
+      () => {},
+    );
     throw error;
   }
   return true;
