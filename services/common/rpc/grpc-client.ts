@@ -8,6 +8,7 @@ import {
   type ServiceError,
   status,
 } from "@grpc/grpc-js";
+import { CarryRequestSchema, CarryResponseSchema } from "../../../gen/cairn/common/v1/calls_pb";
 import { type Call, endReason, throwIfEnded } from "./call";
 import { grpcChannelOptions } from "./grpc-options";
 import { asBuffer } from "./grpc-server";
@@ -16,6 +17,8 @@ import { askHealth, type PeerDependency } from "./health";
 import { mapStream } from "./map-stream";
 import type { ResetLimit } from "./reset-budget";
 import { type AnyMethod, type Interceptor, intercept, mapMethods, type ServiceClient } from "./service";
+import { carryPath } from "./shared-stream";
+import { type CarryStream, NotCarried, SharedStreamClient } from "./shared-stream-client";
 import { keepByteOrderMarks } from "./text-encoding";
 import { wholeMessage } from "./whole-message";
 import { authorizationKey, fromStatus, requestIdKey, traceparentKey } from "./wire";
@@ -48,7 +51,20 @@ export function connectGrpc(address: string, clusterSecret: string, resetLimit?:
     resetLimit,
   );
   const authorization = `Bearer ${clusterSecret}`;
-  const start: Start = { sessions, address, metadata: (call) => metadataOf(call, authorization) };
+  const shared = new SharedStreamClient(() => {
+    const { channel, end } = sessions.begin();
+    const metadata = new Metadata();
+    metadata.set(authorizationKey, authorization);
+    const stream: CarryStream = channel.makeBidiStreamRequest(
+      carryPath,
+      (message) => asBuffer(toBinary(CarryRequestSchema, message)),
+      (bytes) => fromBinary(CarryResponseSchema, bytes),
+      metadata,
+    );
+    stream.once("close", () => end(false)).once("error", () => end(false));
+    return stream;
+  }, address);
+  const start: Start = { sessions, shared, address, metadata: (call) => metadataOf(call, authorization) };
   return {
     client: (service, interceptors = []) =>
       mapMethods(service, (method) =>
@@ -58,7 +74,10 @@ export function connectGrpc(address: string, clusterSecret: string, resetLimit?:
       const { channel, end } = sessions.begin();
       return askHealth(channel, address, timeoutMs).finally(() => end(false));
     },
-    close: () => sessions.close(),
+    close: () => {
+      shared.close();
+      sessions.close();
+    },
   };
 }
 
@@ -73,7 +92,12 @@ function takeInitialisers(method: DescMethod, next: AnyMethod): AnyMethod {
     );
 }
 
-type Start = { sessions: GrpcSessions; address: string; metadata: (call: Call) => Metadata };
+type Start = {
+  sessions: GrpcSessions;
+  shared: SharedStreamClient;
+  address: string;
+  metadata: (call: Call) => Metadata;
+};
 
 function metadataOf(call: Call, authorization: string): Metadata {
   const metadata = new Metadata();
@@ -105,30 +129,47 @@ function isReset(error: ServiceError, call: Call): boolean {
   return call.signal.aborted || error.code === status.CANCELLED || error.code === status.DEADLINE_EXCEEDED;
 }
 
-function unary({ sessions, address, metadata }: Start, codec: Codec): AnyMethod {
+/** Carried by the shared stream when it is short, else a call of its own. */
+function unary(start: Start, codec: Codec): AnyMethod {
   return async (request, call) => {
     throwIfEnded(call);
-    const { channel, end } = sessions.begin();
-    return new Promise((resolve, reject) => {
-      const cancel = () => outbound.cancel();
-      const outbound = channel.makeUnaryRequest(
-        codec.path,
-        codec.serialize,
-        codec.deserialize,
-        request,
-        metadata(call),
-        optionsOf(call),
-        (error, response) => {
-          call.signal.removeEventListener("abort", cancel);
-          end(error !== null && isReset(error, call));
-          if (error !== null)
-            reject(call.signal.aborted ? endReason(call.signal) : fromStatus(error, address));
-          else resolve(response);
-        },
-      );
-      call.signal.addEventListener("abort", cancel, { once: true });
-    });
+    const bytes = codec.serialize(request);
+    if (start.shared.takes(bytes.length)) {
+      try {
+        return codec.deserialize(asBuffer(await start.shared.ask(codec.path, bytes, call)));
+      } catch (error) {
+        if (!(error instanceof NotCarried)) throw error;
+      }
+    }
+    return unaryOfItsOwn(start, codec, bytes, call);
   };
+}
+
+function unaryOfItsOwn(
+  { sessions, address, metadata }: Start,
+  codec: Codec,
+  bytes: Buffer,
+  call: Call,
+): Promise<Message> {
+  const { channel, end } = sessions.begin();
+  return new Promise((resolve, reject) => {
+    const cancel = () => outbound.cancel();
+    const outbound = channel.makeUnaryRequest(
+      codec.path,
+      (serialised: Buffer) => serialised,
+      codec.deserialize,
+      bytes,
+      metadata(call),
+      optionsOf(call),
+      (error, response) => {
+        call.signal.removeEventListener("abort", cancel);
+        end(error !== null && isReset(error, call));
+        if (error !== null) reject(call.signal.aborted ? endReason(call.signal) : fromStatus(error, address));
+        else resolve(response as Message);
+      },
+    );
+    call.signal.addEventListener("abort", cancel, { once: true });
+  });
 }
 
 function clientStream({ sessions, address, metadata }: Start, codec: Codec): AnyMethod {

@@ -1,6 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Metadata, status } from "@grpc/grpc-js";
-import { ErrorDetailSchema } from "../../../gen/cairn/common/v1/common_pb";
+import { type ErrorDetail, ErrorDetailSchema } from "../../../gen/cairn/common/v1/common_pb";
 import { CairnError } from "../errors/cairn-error";
 import { grpcCodes, isReason, type Reason } from "../errors/table";
 
@@ -14,17 +14,20 @@ const detailKey = "cairn-error-bin";
 /** An error as gRPC carries it: the code for any client, the detail for ours. */
 export function toStatus(error: CairnError): { code: number; details: string; metadata: Metadata } {
   const metadata = new Metadata();
-  const { reason, resource, hint, params } = error;
-  // INTERNAL says nothing of its cause: that is in the log of the service that failed.
-  const detail = create(ErrorDetailSchema, {
-    reason,
-    message: error.message,
-    resource,
-    hint,
-    params: { ...params },
-  });
-  metadata.set(detailKey, Buffer.from(toBinary(ErrorDetailSchema, detail)));
+  metadata.set(detailKey, Buffer.from(toBinary(ErrorDetailSchema, toDetail(error))));
   return { code: grpcCodes[error.entry.grpc], details: error.message, metadata };
+}
+
+/** What a peer is told of an error. INTERNAL says nothing of its cause: that is in the log of the service that failed. */
+export function toDetail({ reason, message, resource, hint, params }: CairnError): ErrorDetail {
+  return create(ErrorDetailSchema, { reason, message, resource, hint, params: { ...params } });
+}
+
+/** The error that a peer told of; undefined when its reason is none of ours. */
+export function fromDetail(detail: ErrorDetail | undefined, cause: unknown): CairnError | undefined {
+  if (detail === undefined || !isReason(detail.reason)) return undefined;
+  const { message, resource, hint, params } = detail;
+  return new CairnError(detail.reason, { message, resource, hint, params, cause });
 }
 
 /** What a failed call means, from our own detail or else from the bare code that a proxy or a dead peer gives. */
@@ -32,11 +35,8 @@ export function fromStatus(thrown: unknown, target: string): CairnError {
   const failure = thrown as { code?: number; details?: string; metadata?: Metadata };
   const raw = failure.metadata?.get(detailKey)[0];
   if (raw instanceof Uint8Array) {
-    const detail = fromBinary(ErrorDetailSchema, raw);
-    if (isReason(detail.reason)) {
-      const { message, resource, hint, params } = detail;
-      return new CairnError(detail.reason, { message, resource, hint, params, cause: thrown });
-    }
+    const told = fromDetail(fromBinary(ErrorDetailSchema, raw), thrown);
+    if (told !== undefined) return told;
   }
   // Our servers send a detail with every error of their own: a bare code is the transport's.
   const reason = reasonOfCode[failure.code ?? status.UNKNOWN] ?? "SERVICE_UNAVAILABLE";
@@ -46,7 +46,8 @@ export function fromStatus(thrown: unknown, target: string): CairnError {
 }
 
 const reasonOfCode: Readonly<Record<number, Reason>> = {
-  [status.CANCELLED]: "CANCELLED",
+  // Not by us, whose signal tells that: the peer was shut down under the call.
+  [status.CANCELLED]: "SERVICE_UNAVAILABLE",
   [status.DEADLINE_EXCEEDED]: "DEADLINE_EXCEEDED",
   [status.INVALID_ARGUMENT]: "INVALID_ARGUMENT",
   [status.UNAVAILABLE]: "SERVICE_UNAVAILABLE",
