@@ -1,4 +1,4 @@
-import { absent, closed, type Effect, type Entry } from "./history";
+import { absent, closed, type Effect, type Entry, unknown } from "./history";
 import { unexplained } from "./linearizable";
 
 const never = Number.POSITIVE_INFINITY;
@@ -10,6 +10,8 @@ const entry = (invokedAt: number, returnedAt: number, effect: Effect): Entry => 
 });
 const read = (value: string): Effect => ({ kind: "read", value });
 const write = (value: string): Effect => ({ kind: "write", value });
+const copyIfAbsent: Effect = { kind: "write", value: unknown, when: { is: "absent" } };
+const deletePresent: Effect = { kind: "write", value: absent, when: { is: "present" } };
 const create = (value: string): Effect => ({ kind: "write", value, when: { is: "absent" } });
 
 const explained: readonly [string, Entry[]][] = [
@@ -23,6 +25,22 @@ const explained: readonly [string, Entry[]][] = [
   [
     "of two conditional writers one is refused",
     [entry(1, 5, create("a")), entry(2, 6, { kind: "refused", when: { is: "absent" } })],
+  ],
+  [
+    "a copy without an answer that was deleted before anybody read it",
+    [entry(1, never, copyIfAbsent), entry(2, 3, deletePresent), entry(4, 5, read(absent))],
+  ],
+  [
+    "a copy without an answer made what a later condition names",
+    [
+      entry(1, never, copyIfAbsent),
+      entry(2, 3, { kind: "write", value: "b", when: { is: "value", value: "a" } }),
+      entry(4, 5, read("b")),
+    ],
+  ],
+  [
+    "a copy without an answer makes another's condition fail",
+    [entry(1, never, copyIfAbsent), entry(2, 3, { kind: "refused", when: { is: "absent" } })],
   ],
   ["what is deleted with its bucket is gone", [entry(1, 2, create(closed)), entry(3, 4, read(closed))]],
 ];
@@ -42,6 +60,28 @@ const inexplicable: readonly [string, Entry[]][] = [
     "a write without an answer that happens twice",
     [entry(1, never, write("a")), entry(2, 3, write("b")), entry(4, 5, read("a")), entry(6, 7, read("b"))],
   ],
+  [
+    "a copy without an answer that deleted something",
+    [entry(1, never, { kind: "write", value: unknown }), entry(2, 3, write("a")), entry(4, 5, read(absent))],
+  ],
+  [
+    "a copy without an answer that happens twice",
+    [
+      entry(1, never, copyIfAbsent),
+      entry(2, 3, deletePresent),
+      entry(4, 5, deletePresent),
+      entry(6, 7, read(absent)),
+    ],
+  ],
+  [
+    "a copy without an answer that is read as two values",
+    [entry(1, never, copyIfAbsent), entry(2, 3, read("a")), entry(4, 5, read("b"))],
+  ],
+  [
+    "a copy without an answer over what is there",
+    [entry(1, 2, write("a")), entry(3, never, copyIfAbsent), entry(4, 5, read("b"))],
+  ],
+  ["a delete of nothing that was written", [entry(1, 2, deletePresent)]],
   ["a write into a bucket that is gone", [entry(1, 2, create(closed)), entry(3, 4, write("a"))]],
 ];
 test.each(inexplicable)("caught: %s", (_, entries) => {

@@ -13,7 +13,7 @@ export function unexplained(entries: readonly Entry[], start = absent): Entry[] 
   const seen = new Set<string>();
   const path: number[] = [];
   let longest: number[] = [];
-  const seenValues = new Set(sorted.flatMap(({ effect }) => (effect.kind === "read" ? [effect.value] : [])));
+  const copied = copyable(sorted);
 
   const search = (state: string, doneAnswered: number): boolean => {
     if (doneAnswered === mustBeDone) return true;
@@ -33,7 +33,7 @@ export function unexplained(entries: readonly Entry[], start = absent): Entry[] 
       path.push(at);
       if (path.length > longest.length) longest = [...path];
       const answered = entry.returnedAt === Number.POSITIVE_INFINITY ? 0 : 1;
-      for (const value of next === unknown ? seenValues : [next])
+      for (const value of next === unknown ? copied : [next])
         if (search(value, doneAnswered + answered)) return true;
       path.pop();
       done[at] = 0;
@@ -41,6 +41,22 @@ export function unexplained(entries: readonly Entry[], start = absent): Entry[] 
     return false;
   };
   return search(start, 0) ? undefined : longest.map((at) => sorted[at] as Entry);
+}
+
+/**
+ * What a copy whose answer never came may have made: a value that an operation speaks of, or one that none speaks of,
+ * as nobody read it before it was gone (`unknown` itself stands for that). Never nothing: copies are of versions.
+ */
+function copyable(entries: readonly Entry[]): Set<string> {
+  const values = new Set([unknown]);
+  for (const { effect } of entries) {
+    const when = effect.kind === "read" ? undefined : effect.when;
+    if (effect.kind === "read") values.add(effect.value);
+    if (when?.is === "value") values.add(when.value);
+  }
+  values.delete(absent);
+  values.delete(closed);
+  return values;
 }
 
 /** The register after the operation, or undefined when it cannot have happened then. */
