@@ -2,9 +2,12 @@ import { Argument, Command } from "commander";
 import { version } from "../package.json";
 import { newAdminKey } from "./cli/admin-new-key";
 import { addFlags, flagsOf } from "./cli/options";
+import { processLog } from "./cli/process-log";
 import { serve } from "./cli/serve";
 import { runService } from "./cli/service";
 import { split } from "./cli/split";
+import { storageDump } from "./cli/storage-dump";
+import { storageReindex } from "./cli/storage-reindex";
 import { ConfigError, readSettings, type Settings } from "./common/config/options";
 import { CairnError, hasReason } from "./common/errors/cairn-error";
 import { FolderHeldError } from "./common/lifecycle/folder-lock";
@@ -54,6 +57,30 @@ addFlags(admin.command("new-key"), ["data", "masterKeyFile"])
   .description("make another admin key, as when the first one was lost")
   .action(async (flags) => {
     process.stdout.write(`Admin API Key: ${await newAdminKey(settingsOf(flags))}\n`);
+  });
+
+const storage = program
+  .command("storage")
+  .description("look at a storage node's files, with no service running");
+storage
+  .command("dump")
+  .description(
+    "print a segment, a blob's file, volume.json or scrub.json; exit code 1 when any of it is damaged",
+  )
+  .addArgument(new Argument("<file>"))
+  .action(async (file: string) => {
+    // As `| head` leaves: nobody reads any more, which is no error.
+    process.stdout.on("error", () => process.exit(0));
+    if (!(await storageDump(file, process.stdout))) process.exitCode = 1;
+  });
+addFlags(storage.command("reindex"), ["logLevel", "logFormat"])
+  .description(
+    "make the index of a volume anew from its segments alone; refused while a process holds the volume",
+  )
+  .addArgument(new Argument("<folder>"))
+  .action(async (folder: string, flags) => {
+    const log = processLog(settingsOf(flags));
+    process.stdout.write(`${await storageReindex(folder, log, process.stderr)}\n`);
   });
 
 program.parseAsync().catch((error: unknown) => {

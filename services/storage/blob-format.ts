@@ -99,6 +99,7 @@ export function sizeOfFile(fileBytes: number): number | undefined {
   return sizeBytes >= 0 && fileBytesOf(sizeBytes) === fileBytes ? sizeBytes : undefined;
 }
 
-function seedOf(header: Buffer): number {
+/** What all checksums of a file begin with: its blob's id and its own. */
+export function seedOf(header: Buffer): number {
   return crc32c(header.subarray(16, 48));
 }

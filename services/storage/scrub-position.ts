@@ -50,7 +50,7 @@ export class ScrubPosition {
   /** A position that cannot be read is the beginning: nothing is lost by reading again. */
   static async load(disk: Disk, folder: string, log: Logger, nowMs: number): Promise<ScrubPosition> {
     const text = await readText(disk, `${folder}/${scrubFileName}`).catch(() => undefined);
-    return new ScrubPosition(disk, folder, log, parse(text) ?? beginning(nowMs));
+    return new ScrubPosition(disk, folder, log, parseScrubFile(text) ?? beginning(nowMs));
   }
 
   get progress(): ScrubProgress {
@@ -93,7 +93,8 @@ function movedOn(before: ScrubProgress, range: GivenRange, nowMs: number): Scrub
   };
 }
 
-function parse(text: string | undefined): ScrubProgress | undefined {
+/** Undefined when it is not there or not understood. */
+export function parseScrubFile(text: string | undefined): ScrubProgress | undefined {
   if (text === undefined) return undefined;
   try {
     const { format: _, ...progress } = schema.parse(JSON.parse(text));

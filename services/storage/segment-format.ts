@@ -148,6 +148,14 @@ export function badBlock(record: RecordHeader, content: Uint8Array, first = 0): 
   return undefined;
 }
 
+/** All blocks of a record's whole content that are not what was written. */
+export function badBlocks(record: RecordHeader, content: Uint8Array): number[] {
+  return record.blocks.flatMap((_, block) => {
+    const bytes = content.subarray(block * blockBytes, (block + 1) * blockBytes);
+    return badBlock(record, bytes, block) === undefined ? [] : [block];
+  });
+}
+
 export function uuidOf(hex: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }

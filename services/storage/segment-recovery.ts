@@ -1,7 +1,7 @@
 import type { Logger } from "../common/log/logger";
 import { codeOf, type Disk } from "./disk";
 import type { SegmentFiles } from "./segment-files";
-import { decodeSegmentHeader, segmentHeaderBytes, segmentSeed } from "./segment-format";
+import { decodeSegmentHeader, recordHeaderBytes, segmentHeaderBytes, segmentSeed } from "./segment-format";
 import { SegmentIndex } from "./segment-index";
 import { scanSegment } from "./segment-scan";
 
@@ -12,6 +12,8 @@ export type RecoveryOptions = {
   readonly indexPath: string;
   /** A fenced volume's: nothing is changed on its disk. */
   readonly readOnly: boolean;
+  /** Told how many bytes of the segments are read and indexed, of how many. */
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
 };
 
 /** Thrown when the index speaks of other segments than those that are there. */
@@ -67,7 +69,11 @@ function openSound(disk: Disk, indexPath: string): SegmentIndex {
 
 async function bringLevel(options: RecoveryOptions, index: SegmentIndex): Promise<void> {
   const there = await options.files.list();
-  for (const segment of there) await replay(options, index, segment);
+  const report = await progressOf(options, there);
+  for (const segment of there) {
+    const restBytes = await replay(options, index, segment, report);
+    report?.(restBytes);
+  }
   for (const { segment, liveBlobs } of index.segments) {
     if (there.includes(segment)) continue;
     // Its removal after a compaction may have been the last thing that happened.
@@ -76,7 +82,25 @@ async function bringLevel(options: RecoveryOptions, index: SegmentIndex): Promis
   }
 }
 
-async function replay(options: RecoveryOptions, index: SegmentIndex, segment: number): Promise<void> {
+/** Adds up what each segment reports of itself; undefined when nobody wants to know. */
+async function progressOf({ disk, files, onProgress }: RecoveryOptions, segments: readonly number[]) {
+  if (onProgress === undefined) return undefined;
+  let totalBytes = 0;
+  for (const segment of segments) totalBytes += (await disk.stat(files.pathOf(segment)))?.sizeBytes ?? 0;
+  let doneBytes = 0;
+  return (bytes: number) => {
+    doneBytes += bytes;
+    onProgress(doneBytes, totalBytes);
+  };
+}
+
+/** Tells `report` of what it reads as it goes, and answers how many bytes of the file that left out. */
+async function replay(
+  options: RecoveryOptions,
+  index: SegmentIndex,
+  segment: number,
+  report: ((bytes: number) => void) | undefined,
+): Promise<number> {
   const { disk, log, files, readOnly } = options;
   const fd = await disk.open(files.pathOf(segment), "cache");
   try {
@@ -90,11 +114,11 @@ async function replay(options: RecoveryOptions, index: SegmentIndex, segment: nu
         log.error({ segment }, "the header of a segment is damaged: its blobs are missing");
       // Cut off while it was made: no record was acknowledged in it.
       else if (!readOnly) await files.remove(segment);
-      return;
+      return fileBytes;
     }
     if (known !== undefined && (known.segmentId !== segmentId || known.throughBytes > fileBytes))
       throw new IndexDoesNotFit(`segment ${segment} is another than it was`);
-    if (known?.throughBytes === fileBytes) return;
+    if (known?.throughBytes === fileBytes) return fileBytes;
     // A killed process may have left in the page cache what a power cut would still take (P8).
     if (!readOnly) {
       await disk.datasync(fd);
@@ -103,7 +127,8 @@ async function replay(options: RecoveryOptions, index: SegmentIndex, segment: nu
     const state = known ?? index.addSegment(segment, segmentId, segmentHeaderBytes);
     const fromBytes = state.throughBytes;
     const seed = segmentSeed(segmentId);
-    const { soundThroughBytes, damages } = await scanSegment(disk, fd, seed, fromBytes, (records) =>
+    let reported = 0;
+    const { soundThroughBytes, damages } = await scanSegment(disk, fd, seed, fromBytes, (records) => {
       index.apply(
         state,
         fromBytes,
@@ -113,8 +138,13 @@ async function replay(options: RecoveryOptions, index: SegmentIndex, segment: nu
           location: { segment, offsetBytes, sizeBytes, crc32c, writtenAtMs },
           previous: "look" as const,
         })),
-      ),
-    );
+      );
+      const last = records.at(-1);
+      if (report === undefined || last === undefined) return;
+      const throughBytes = last.offsetBytes + recordHeaderBytes + last.header.sizeBytes;
+      report(throughBytes - reported);
+      reported = throughBytes;
+    });
     // Nothing is appended to a segment that was opened again, so a torn end stays where it is and is read once.
     index.apply(state, fileBytes, []);
     if (damages > 0) log.error({ segment, damages }, "damaged records in a segment: their blobs are missing");
@@ -123,6 +153,7 @@ async function replay(options: RecoveryOptions, index: SegmentIndex, segment: nu
         { segment, bytes: fileBytes - soundThroughBytes },
         "the end of a segment was cut off by a crash",
       );
+    return fileBytes - reported;
   } finally {
     await disk.close(fd).catch(() => {});
   }

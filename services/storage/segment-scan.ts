@@ -20,7 +20,8 @@ export type ScannedRecord = {
 
 /**
  * Walks a segment's records from `fromBytes`, giving the sound ones window by window. It goes on past bad bytes: when
- * a sound record follows they are damage, counted; when none does they are the tear of a last write (P8).
+ * a sound record follows they are damage, counted and told to `onDamage` before the records behind it; when none does they
+ * are the tear of a last write (P8).
  */
 export async function scanSegment(
   disk: Disk,
@@ -28,6 +29,7 @@ export async function scanSegment(
   seed: number,
   fromBytes: number,
   onRecords: (records: readonly ScannedRecord[]) => void | Promise<void>,
+  onDamage: (fromBytes: number, toBytes: number) => void = () => {},
 ): Promise<{ soundThroughBytes: number; damages: number }> {
   const window = Buffer.allocUnsafeSlow(windowBytes);
   let soundThroughBytes = fromBytes;
@@ -65,7 +67,10 @@ export async function scanSegment(
         at += 1;
         continue;
       }
-      if (bad) damages += 1;
+      if (bad) {
+        damages += 1;
+        onDamage(soundThroughBytes, position + at);
+      }
       bad = false;
       records.push(found);
       at += recordHeaderBytes + found.header.sizeBytes;
