@@ -113,6 +113,18 @@ describe.each(databaseEngines)("bytes on %s", (engine) => {
     expect(await statesOf(blob.blobId)).toEqual([CopyState.GOOD, CopyState.GOOD, CopyState.GOOD]);
   });
 
+  test("a copy that was moved onto a repair's target meanwhile leaves the blob in the queue", async () => {
+    const [a, b, c] = meta.volumes;
+    const blob = { ...meta.blob(), volumeIds: [a, b], incomplete: true };
+    await meta.put(bucket, "moved", { blob });
+    expect(await takeRepair(blob.blobId)).toBeDefined();
+    const { blobId } = blob;
+    await meta.run("moveCopy", { blobId, fromVolumeId: a, toVolumeId: c, copies: 3 });
+    await meta.run("finishRepair", { blobId, addedVolumeIds: [c], copies: 3 });
+    meta.clock.advance(60_000);
+    expect(await takeRepair(blobId)).toBeDefined();
+  });
+
   test("a bad copy is given up, deleted, and named again only by a repair given out after that", async () => {
     const [a] = meta.volumes;
     const blob = meta.blob();

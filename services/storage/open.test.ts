@@ -68,6 +68,24 @@ describe("folders of a storage node, on the real disk", () => {
     await expect(openNode(nodeDisk, { folders: [`${base}/file`] })).rejects.toThrow(/it is a file/);
   });
 
+  test("a volume.json with a wrong bit is refused as damaged, one of a former format is taken and rewritten", async () => {
+    const path = `${base}/one/volume.json`;
+    await (await openNode(nodeDisk, { folders: [`${base}/one`] })).close();
+    const text = await readFile(path, "utf8");
+    const { nodeId, crc32c, ...rest } = JSON.parse(text);
+    expect(rest.format).toBe(3);
+    const other = nodeId.replace(/[0-9a-f]$/, (digit: string) => (digit === "0" ? "1" : "0"));
+    await writeFile(path, text.replace(nodeId, other));
+    await expect(openNode(nodeDisk, { folders: [`${base}/one`] })).rejects.toThrow(
+      /damaged: its checksum is/,
+    );
+    await writeFile(path, JSON.stringify({ ...rest, nodeId }));
+    await expect(openNode(nodeDisk, { folders: [`${base}/one`] })).rejects.toThrow(/undefined was written/);
+    await writeFile(path, JSON.stringify({ ...rest, nodeId, format: 2 }));
+    await (await openNode(nodeDisk, { folders: [`${base}/one`] })).close();
+    expect(JSON.parse(await readFile(path, "utf8"))).toMatchObject({ ...rest, nodeId, crc32c });
+  });
+
   test("volumes of two nodes, and one volume twice, are refused", async () => {
     for (const name of ["one", "two"])
       await (await openNode(nodeDisk, { folders: [`${base}/${name}`] })).close();

@@ -1,11 +1,15 @@
+import { crc32c } from "@node-rs/crc32";
 import { z } from "zod";
 import type { Disk } from "./disk";
 import type { HistoryPosition } from "./history";
 import { readText, replaceFile } from "./replace-file";
 
 export const volumeFileName = "volume.json";
-/** 2: segments may have gaps. Written when a volume is opened for writing, so that an older Cairn refuses it. */
-export const volumeFormat = 2;
+/**
+ * 2: segments may have gaps. 3: a checksum, without which a wrong bit in a history's id would look like a database from
+ * elsewhere. Written when a volume is opened for writing, so that an older Cairn refuses it.
+ */
+export const volumeFormat = 3;
 
 const position = z.object({
   clusterId: z.string(),
@@ -17,7 +21,7 @@ const position = z.object({
 });
 
 const schema = z.object({
-  format: z.union([z.literal(1), z.literal(2)]),
+  format: z.literal([1, 2, 3]),
   volumeId: z.uuid(),
   nodeId: z.uuid(),
   history: position.optional(),
@@ -50,8 +54,9 @@ export async function readVolumeFile(disk: Disk, folder: string): Promise<Volume
 
 /** Replaces volume.json; durable when it resolves. Not to be run twice at once for one folder. */
 export async function writeVolumeFile(disk: Disk, folder: string, record: VolumeRecord): Promise<void> {
-  const text = `${JSON.stringify({ ...record, format: volumeFormat }, bigintAsText, 2)}\n`;
-  await replaceFile(disk, folder, volumeFileName, text);
+  const text = JSON.stringify({ ...record, format: volumeFormat }, bigintAsText);
+  const checked = { ...JSON.parse(text), crc32c: crc32c(text) };
+  await replaceFile(disk, folder, volumeFileName, `${JSON.stringify(checked, null, 2)}\n`);
 }
 
 export function parseVolumeFile(text: string): VolumeRecord {
@@ -66,10 +71,22 @@ export function parseVolumeFile(text: string): VolumeRecord {
     throw new UnusableVolumeFile(
       `it was written by a newer Cairn (format ${format}, known is ${volumeFormat})`,
     );
+  checkSum(json);
   const parsed = schema.safeParse(json);
   if (!parsed.success)
     throw new UnusableVolumeFile(`${volumeFileName} is not understood: ${z.prettifyError(parsed.error)}`);
   return parsed.data;
+}
+
+/** The checksum is over all else, as JSON without spaces. Formats 1 and 2 had none. */
+function checkSum(json: unknown): void {
+  const { crc32c: expected, ...rest } = (json ?? {}) as { crc32c?: unknown; format?: unknown };
+  if (expected === undefined && (rest.format === 1 || rest.format === 2)) return;
+  const found = crc32c(JSON.stringify(rest));
+  if (found !== expected)
+    throw new UnusableVolumeFile(
+      `${volumeFileName} is damaged: its checksum is ${found}, ${String(expected)} was written`,
+    );
 }
 
 function bigintAsText(_key: string, value: unknown): unknown {

@@ -1,11 +1,11 @@
 import { CopyState } from "../../../gen/cairn/metadata/v1/metadata_pb";
 import { type Batch, done } from "../commit/batch";
 import { condemnUnnamed, queueRepair } from "../commit/blobs";
-import { giveUp, nameGood } from "../commit/copies";
-import type { Handler } from "../commit/handler";
+import { giveUp, nameGood, nodesHolding } from "../commit/copies";
+import type { ChangeOf, Handler } from "../commit/handler";
 import type { RepairRow } from "../store/tables";
 
-/** How soon a repair that could not name all its copies, or left one good copy, is tried again. */
+/** How soon a repair that could not name all its copies, or left too few good ones, is tried again. */
 const againMs = 30_000;
 
 /** Names fresh copies and gives bad ones up, by P6's rule about condemned pairs. */
@@ -39,7 +39,7 @@ export const finishRepair: Handler<"finishRepair"> = {
     for (const volumeId of added) leftOut = !(await nameCopy(batch, blobId, volumeId, task)) || leftOut;
     for (const volumeId of new Set(change.droppedVolumeIds))
       if (!added.includes(volumeId)) await giveUp(batch, blobId, volumeId);
-    await settle(batch, blobId, task, Number(change.retryAfterMs), leftOut);
+    await settle(batch, change, task, leftOut);
     return done;
   },
 };
@@ -63,12 +63,14 @@ async function nameCopy(batch: Batch, blobId: string, volumeId: string, task: Re
   return true;
 }
 
-/** Takes the repair off the queue when the blob is whole; what became bad meanwhile keeps it there. */
+/**
+ * Takes the repair off the queue when the blob is whole as it is now, which the worker cannot know: what became bad or
+ * was moved meanwhile keeps it there.
+ */
 async function settle(
   batch: Batch,
-  blobId: string,
+  { blobId, retryAfterMs, copies: wanted }: ChangeOf<"finishRepair">,
   task: RepairRow | undefined,
-  retryAfterMs: number,
   leftOut: boolean,
 ): Promise<void> {
   const copies = await batch.db.selectFrom("copies").selectAll().where("blob_id", "=", blobId).execute();
@@ -78,9 +80,10 @@ async function settle(
     .where("blob_id", "=", blobId)
     .execute();
   const givenUp = new Set(queued.map((row) => row.volume_id));
-  const good = copies.filter((copy) => copy.state === CopyState.GOOD).length;
+  const good = copies.filter((copy) => copy.state === CopyState.GOOD).map((copy) => copy.volume_id);
+  const tooFew = nodesHolding(await batch.volumeNodes(), good) < Math.max(2, wanted);
   const bad = copies.some((copy) => copy.state === CopyState.BAD && !givenUp.has(copy.volume_id));
-  const waitMs = retryAfterMs > 0 ? retryAfterMs : leftOut || bad || good < 2 ? againMs : undefined;
+  const waitMs = retryAfterMs > 0n ? Number(retryAfterMs) : leftOut || bad || tooFew ? againMs : undefined;
   if (waitMs === undefined) {
     await batch.db.deleteFrom("repair_queue").where("blob_id", "=", blobId).execute();
     return;

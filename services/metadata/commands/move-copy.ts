@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { CopyState, NewBlobSchema } from "../../../gen/cairn/metadata/v1/metadata_pb";
 import { type Batch, done } from "../commit/batch";
-import { giveUp, nameGood } from "../commit/copies";
+import { giveUp, nameGood, nodesHolding } from "../commit/copies";
 import type { ChangeOf, Handler } from "../commit/handler";
 import { refuse } from "../commit/refusal";
 
@@ -40,8 +40,7 @@ async function whyNot(batch: Batch, change: ChangeOf<"moveCopy">): Promise<strin
   const nodes = await batch.volumeNodes();
   const good = pairs.filter((pair) => pair.state === CopyState.GOOD).map((pair) => pair.volume_id);
   const rest = good.filter((volumeId) => volumeId !== fromVolumeId);
-  const holders = (volumeIds: readonly string[]) =>
-    new Set(volumeIds.flatMap((volumeId) => nodes.get(volumeId) ?? [])).size;
+  const holders = (volumeIds: readonly string[]) => nodesHolding(nodes, volumeIds);
   if (toVolumeId === "")
     return holders(rest) < copies ? "without it there were too few good copies" : undefined;
   // Only a repair may name a condemned pair again.

@@ -33,3 +33,8 @@ export async function giveUp(batch: Batch, blobId: string, volumeId: string): Pr
   if (pairs.length > 0)
     await queueDeletes(batch, [{ blobId, volumeId }], batch.nowMs + batch.config.deleteGraceMs);
 }
+
+/** On how many nodes these volumes lie, by `batch.volumeNodes()`. */
+export function nodesHolding(nodes: ReadonlyMap<string, string>, volumeIds: readonly string[]): number {
+  return new Set(volumeIds.flatMap((volumeId) => nodes.get(volumeId) ?? [])).size;
+}

@@ -66,6 +66,7 @@ async function repairOne(deps: RepairDependencies, task: RepairTask, call: Call)
     addedVolumeIds: added,
     droppedVolumeIds: dropped,
     retryAfterMs: BigInt(retryAfterMs),
+    copies: deps.copies,
   };
   await deps.commits.apply({ case: "finishRepair", value }, call);
   deps.metrics.repairs.inc({
