@@ -66,8 +66,10 @@ export type HeartbeatLimits = {
   readonly historyEveryMs: number;
   /** How often the registered nodes and fences are read afresh. */
   readonly registryEveryMs: number;
-  /** How long opening waits for the first round. */
+  /** How long opening waits for nodes that do not answer at once, ... */
   readonly firstRoundMs: number;
+  /** ... and how long while fewer than two can be written to. */
+  readonly firstWritableMs: number;
 };
 
 export type WorkerLimits = {
@@ -166,6 +168,7 @@ export const defaultObjectConfig: ObjectConfig = {
     historyEveryMs: 10_000,
     registryEveryMs: 30_000,
     firstRoundMs: 2_000,
+    firstWritableMs: 15_000,
   },
   workers: defaultWorkerLimits,
 };

@@ -101,6 +101,13 @@ test("opening does not wait for a node that is away", async () => {
   expect((await view())[0]?.alive).toBe(false);
 });
 
+test("opening waits for a node that answers late: who says that it is ready takes writes", async () => {
+  faults.lateHeartbeats = 5;
+  await open();
+  expect(await view()).toMatchObject([{ alive: true }]);
+  expect(metadataFaults.sent).toContain("registerNode");
+});
+
 test("metadata away at first: the node is registered when it is back", async () => {
   metadataFaults.unavailable = true;
   await open();

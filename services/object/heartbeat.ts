@@ -9,6 +9,9 @@ import type { HeartbeatLimits } from "./config";
 import { followHistory } from "./histories";
 import type { ObjectMetrics } from "./metrics";
 
+/** While opening waits for nodes. */
+const lookAgainMs = 50;
+
 export type HeartbeatDependencies = {
   readonly cluster: ClusterView;
   readonly metadata: MetadataClient;
@@ -32,16 +35,26 @@ export class Heartbeat {
   readonly #fenced = new Set<string>();
   readonly #historyCheckedAtMs = new Map<string, number>();
   #registryReadAtMs: number | undefined;
+  /** How often this process has registered a node. */
+  #registrations = 0;
   #loops: Promise<void>[] = [];
 
   constructor(deps: HeartbeatDependencies) {
     this.#deps = deps;
   }
 
-  /** Resolves after the first round, or after `firstRoundMs`. */
+  /**
+   * Resolves when each node has answered or is known to be away. One that merely takes long is waited for `firstRoundMs`;
+   * while fewer than two nodes can be written to, `firstWritableMs`: who says that it is ready must take writes.
+   */
   async start(): Promise<void> {
     const { cluster, clock, limits } = this.#deps;
-    const first = cluster.nodes.map((node) => this.#round(node));
+    const startedMs = clock.monotonicMs();
+    const isOver = () =>
+      this.#stop.signal.aborted || clock.monotonicMs() - startedMs >= limits.firstWritableMs;
+    const first = cluster.nodes.map(async (node) => {
+      while ((await this.#round(node)) === "late" && !isOver());
+    });
     this.#loops = cluster.nodes.map(async (node, index) => {
       await first[index];
       while (!this.#stop.signal.aborted) {
@@ -49,7 +62,13 @@ export class Heartbeat {
         if (!this.#stop.signal.aborted) await this.#round(node);
       }
     });
-    await Promise.race([Promise.all(first), clock.sleep(limits.firstRoundMs, this.#stop.signal)]);
+    let all = false;
+    const answered = Promise.all(first).then(() => {
+      all = true;
+    });
+    await Promise.race([answered, clock.sleep(limits.firstRoundMs, this.#stop.signal)]);
+    while (!all && !isOver() && new Set(cluster.writable().map((target) => target.nodeId)).size < 2)
+      await Promise.race([answered, clock.sleep(lookAgainMs, this.#stop.signal)]);
   }
 
   async close(): Promise<void> {
@@ -63,23 +82,26 @@ export class Heartbeat {
     await this.#readRegistry(call);
   }
 
-  async #round(node: NodeState): Promise<void> {
+  /** "late": something took too long to tell. */
+  async #round(node: NodeState): Promise<"told" | "away" | "late"> {
     try {
       const call = withTimeout(newCall({ signal: this.#stop.signal }), this.#deps.limits.timeoutMs);
       const answer = await node.client.getNode({}, call);
       this.#answered(node, answer);
     } catch (error) {
       this.#missed(node, error);
-      return;
+      return lateOrAway(error);
     } finally {
       this.#count();
     }
     try {
       await this.#tellMetadata(node, newCall({ signal: this.#stop.signal, timeoutMs: 10_000 }));
+      return "told";
     } catch (error) {
       const { log } = this.#deps;
       if (!this.#stop.signal.aborted)
         log.warn({ err: error, node: node.address }, "the node's news did not reach the metadata");
+      return lateOrAway(error);
     }
   }
 
@@ -150,6 +172,7 @@ export class Heartbeat {
       const volumeIds = node.volumes.map((volume) => volume.volumeId);
       const value = { nodeId: node.nodeId, address: node.address, zone: node.zone, volumeIds };
       await commits.apply({ case: "registerNode", value }, call);
+      this.#registrations += 1;
       this.#registered.set(node.nodeId, signature);
       for (const volumeId of volumeIds)
         if (cluster.registered(volumeId)?.removed !== true) this.#registeredVolumes.add(volumeId);
@@ -192,7 +215,10 @@ export class Heartbeat {
       nowMs - this.#registryReadAtMs < this.#deps.limits.registryEveryMs
     )
       return;
+    const registrations = this.#registrations;
     const { nodes } = await this.#deps.metadata.listNodes({}, call);
+    // What was asked before a node was registered here may not know it yet: read again in the next round.
+    if (registrations !== this.#registrations) return;
     this.#registryReadAtMs = nowMs;
     this.#deps.cluster.replaceRegistry(
       nodes.flatMap(({ nodeId, volumes }) => volumes.map((volume) => ({ nodeId, ...volume }))),
@@ -214,6 +240,10 @@ export class Heartbeat {
     this.#deps.metrics.nodes.set({ state: "alive" }, alive);
     this.#deps.metrics.nodes.set({ state: "dead" }, this.#deps.cluster.nodes.length - alive);
   }
+}
+
+function lateOrAway(error: unknown): "late" | "away" {
+  return hasReason(error, "DEADLINE_EXCEEDED") ? "late" : "away";
 }
 
 function signatureOf(address: string, zone: string, volumeIds: readonly string[]): string {

@@ -41,21 +41,29 @@ const storageConfig = {
 
 const metadataConfig: MetadataConfig = { ...defaultMetadataConfig, deleteGraceMs: 4_000 };
 
-/** Graces and pauses short, so that queues, orphans and lost volumes have their turn within a run. */
+/**
+ * Graces short, so that queues, orphans and lost volumes have their turn within a run; polls far apart, as most of a run
+ * would else be spent on looking at empty queues.
+ */
 const objectConfig: ObjectConfig = {
   ...defaultObjectConfig,
   blobLimitBytes: 96 * KiB,
   write: { ...defaultObjectConfig.write, hiddenUploadTtlMs: 60_000, syncMs: 20_000 },
   read: { ...defaultObjectConfig.read, deleteGraceMs: 4_000 },
-  heartbeat: { ...defaultObjectConfig.heartbeat, historyEveryMs: 5_000, registryEveryMs: 10_000 },
+  heartbeat: {
+    ...defaultObjectConfig.heartbeat,
+    everyMs: 1_500,
+    historyEveryMs: 9_000,
+    registryEveryMs: 10_000,
+  },
   workers: {
-    repair: { idleMs: 2_000, batch: 16, parallel: 2, visibilityMs: 15_000, retryMs: 2_000 },
-    deletes: { idleMs: 2_000, batch: 100, visibilityMs: 10_000 },
-    orphans: { idleMs: 10_000, batch: 100, graceMs: 25_000, pauseMs: 10 },
-    purge: { idleMs: 5_000, batch: 250, share: 1 },
-    lost: { idleMs: 5_000, graceMs: 40_000, batch: 100, pauseMs: 10 },
-    moves: { idleMs: 3_000, batch: 50, stretchMs: 5_000, lookAgainMs: 2_000, waitMs: 10_000 },
-    scrub: { idleMs: 5_000, intervalMs: 120_000, batch: 50, stretchMs: 5_000, awayMs: 10_000 },
+    repair: { idleMs: 3_000, batch: 16, parallel: 2, visibilityMs: 15_000, retryMs: 2_000 },
+    deletes: { idleMs: 3_000, batch: 100, visibilityMs: 10_000 },
+    orphans: { idleMs: 6_000, batch: 100, graceMs: 12_000, pauseMs: 10 },
+    purge: { idleMs: 7_000, batch: 250, share: 1 },
+    lost: { idleMs: 6_000, graceMs: 20_000, batch: 100, pauseMs: 10 },
+    moves: { idleMs: 6_000, batch: 50, stretchMs: 5_000, lookAgainMs: 2_000, waitMs: 10_000 },
+    scrub: { idleMs: 8_000, intervalMs: 120_000, batch: 50, stretchMs: 5_000, awayMs: 10_000 },
     pace: { bytesPerSecond: 1024 * 1024 * KiB, share: 0.5 },
   },
 };

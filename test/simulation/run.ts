@@ -33,6 +33,7 @@ const clients = 4;
 const mostEvents = 3_000_000;
 const startMs = Date.UTC(2026, 0, 1);
 const settleForMs = 240_000;
+const settleStepMs = 2_500;
 
 /** A place for the SQLite files of runs: memory where there is some. */
 export class Place {
@@ -153,10 +154,10 @@ export async function simulate(
 
 async function settle(cluster: Cluster, workload: Workload, trace: Trace): Promise<void> {
   let wrong: string[] = [];
-  for (let waitedMs = 0; waitedMs <= settleForMs; waitedMs += 4_000) {
+  for (let waitedMs = 0; waitedMs <= settleForMs; waitedMs += settleStepMs) {
     wrong = await unsettled(cluster).catch((error: unknown) => [told(error)]);
     if (wrong.length === 0) return trace.tell("run", "all is settled");
-    await workload.clock.sleep(4_000);
+    await workload.clock.sleep(settleStepMs);
   }
   throw new Error(`not settled after ${settleForMs / 1000} s: ${wrong.slice(0, 10).join("; ")}`);
 }

@@ -16,7 +16,7 @@ export async function heal(cluster: Cluster, clock: Clock, trace: Trace): Promis
     node.disk.capacityBytes = 16 * 1024 * 1024;
   }
   for (const name of [...nodeNames, ...gatewayNames, "metadata"] as const) cluster.process(name)?.goOn();
-  await clock.sleep(5_000);
+  await clock.sleep(2_500);
   for (let round = 1; round <= 20; round++) {
     const down = [
       ...nodeNames.filter((name) => cluster.node(name) === undefined),

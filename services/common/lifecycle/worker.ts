@@ -21,6 +21,7 @@ export function startWorker(options: {
   const { share = 1 } = options;
   const stop = new AbortController();
   let nudged = new AbortController();
+  let wake = AbortSignal.any([stop.signal, nudged.signal]);
   const loop = async () => {
     while (!stop.signal.aborted) {
       let more = false;
@@ -36,8 +37,11 @@ export function startWorker(options: {
         await options.clock.sleep(tookMs * (1 / share - 1), stop.signal);
       }
       if (!more && !stop.signal.aborted) {
-        await options.clock.sleep(options.idleMs, AbortSignal.any([stop.signal, nudged.signal]));
-        if (nudged.signal.aborted) nudged = new AbortController();
+        await options.clock.sleep(options.idleMs, wake);
+        if (nudged.signal.aborted) {
+          nudged = new AbortController();
+          wake = AbortSignal.any([stop.signal, nudged.signal]);
+        }
       }
     }
   };

@@ -1,3 +1,5 @@
+import { readdir } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import { type Kysely, sql } from "kysely";
 import type { Database } from "./database";
 import { migrate, NewerSchemaError } from "./migrate";
@@ -73,6 +75,16 @@ describe.each(databaseEngines)("a service's database on %s", (engine) => {
     );
     expect(Object.values(row.rows[0] ?? {})).toEqual([engine === "sqlite" ? 2 : "on"]);
   });
+});
+
+test("a SQLite that was closed is one file: its log is folded in, though nobody ever read from it", async () => {
+  const place = await createTestDatabase("sqlite", "notes_service");
+  const database = await openDatabase<Tables>(place.config);
+  await migrate(database, place.config, { "0001-first": first });
+  await database.close();
+  const path = place.config.kind === "sqlite" ? place.config.path : "";
+  expect(await readdir(dirname(path))).toEqual([basename(path)]);
+  await place.drop();
 });
 
 test("two processes that start at once on an empty PostgreSQL migrate it once", async () => {

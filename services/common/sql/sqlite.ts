@@ -49,8 +49,9 @@ export function openSqlite<Tables>(path: string, synchronous: SqliteSync = "FULL
       await sql`select 1`.execute(reader.db);
     },
     close: async () => {
-      await writer.db.destroy();
-      if (reader !== writer) await reader.db.destroy();
+      // The last one to close folds the log into the file, which only the writer may.
+      if (reader !== writer) await reader.close();
+      await writer.close();
       await behind?.close();
     },
   };
@@ -59,7 +60,7 @@ export function openSqlite<Tables>(path: string, synchronous: SqliteSync = "FULL
 function connect<Tables>(
   file: string,
   mode: "FULL" | "NORMAL" | "OFF" | "readonly",
-): { db: Kysely<Tables>; run: Run } {
+): { db: Kysely<Tables>; run: Run; close(): Promise<void> } {
   const connection = new SqliteFile(file, { readonly: mode === "readonly" });
   connection.pragma("busy_timeout = 5000");
   if (mode !== "readonly") {
@@ -80,10 +81,16 @@ function connect<Tables>(
     statements.set(sql, statement);
     return statement;
   };
+  const db = new Kysely<Tables>({
+    dialect: new SqliteDialect({ database: { prepare, close: () => connection.close() } }),
+  });
   return {
-    db: new Kysely<Tables>({
-      dialect: new SqliteDialect({ database: { prepare, close: () => connection.close() } }),
-    }),
+    db,
+    close: async () => {
+      await db.destroy();
+      // Kysely does not close what it never used.
+      connection.close();
+    },
     run: <R>(query: { sql: string }, parameters: readonly unknown[]): R[] => {
       try {
         const statement = prepare(query.sql);

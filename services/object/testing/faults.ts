@@ -19,6 +19,8 @@ export class NodeFaults {
   stallReadsAfterBytes = Number.POSITIVE_INFINITY;
   /** Reads break off after so many bytes. */
   breakReadsAfterBytes = Number.POSITIVE_INFINITY;
+  /** So many heartbeats get no answer in time. */
+  lateHeartbeats = 0;
   /** Streams that are open now. */
   openStreams = 0;
   reads = 0;
@@ -79,7 +81,11 @@ export function faultyStorage(client: StorageClient, faults: NodeFaults): Storag
       refuseWhenDown(faults);
       yield* client.scrubRange(request, call);
     },
-    getNode: unary(client.getNode),
+    getNode: async (request, call) => {
+      refuseWhenDown(faults);
+      if (faults.lateHeartbeats-- > 0) throw new CairnError("DEADLINE_EXCEEDED");
+      return client.getNode(request, call);
+    },
     followHistory: unary(client.followHistory),
   };
 }

@@ -1,7 +1,7 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { CairnError } from "../../../services/common/errors/cairn-error";
 import { EndController } from "../../../services/common/lifecycle/end-signal";
-import { type Call, endReason } from "../../../services/common/rpc/call";
+import { type Call, callOver, endReason } from "../../../services/common/rpc/call";
 import { limitUnary } from "../../../services/common/rpc/limit-unary";
 import { localClient } from "../../../services/common/rpc/local";
 import {
@@ -139,6 +139,8 @@ class Exchange {
   readonly #serverSignal = new EndController();
   readonly #call: Call;
   readonly #hearCaller = () => this.#callerLeft();
+  /** The handler has come to its end: there is nobody to tell that the call is over. */
+  #served = false;
   #failure: CairnError | undefined;
   readonly #waiting = new Set<(reason: CairnError) => void>();
 
@@ -162,7 +164,7 @@ class Exchange {
   end(): void {
     this.#call.signal.removeEventListener("abort", this.#hearCaller);
     this.onEnd();
-    this.#tellServer(new CairnError("CANCELLED", { message: "The call is over." }));
+    if (!this.#served) this.#tellServer(callOver);
   }
 
   /** The connection is gone: both ends hear of it when they next could. */
@@ -170,7 +172,7 @@ class Exchange {
     if (this.#failure !== undefined) return;
     this.#failure = reason;
     this.onEnd();
-    this.#tellServer(new CairnError("CANCELLED", { message: "The connection is gone." }));
+    if (!this.#served) this.#tellServer(new CairnError("CANCELLED", { message: "The connection is gone." }));
     for (const reject of [...this.#waiting])
       this.caller.after(this.network.latencyMs(), () => reject(reason));
     this.#waiting.clear();
@@ -201,6 +203,10 @@ class Exchange {
   }
 
   async answer(work: Promise<unknown>): Promise<unknown> {
+    const served = () => {
+      this.#served = true;
+    };
+    work.then(served, served);
     try {
       return await this.answerPart(work);
     } finally {
@@ -263,7 +269,7 @@ class Exchange {
           this.break(error as CairnError);
           return;
         }
-        process.after(0, () => {
+        process.now(() => {
           this.#waiting.delete(fail);
           resolve();
         });
@@ -282,7 +288,7 @@ class Exchange {
     const tell = () => {
       // A cut link holds the news back too: the server works on for nobody.
       if (this.network.isCut(this.caller.name, this.to)) this.time.after(1_000, tell);
-      else this.server?.after(0, () => this.#serverSignal.abort(reason));
+      else this.server?.now(() => this.#serverSignal.abort(reason));
     };
     this.time.after(this.network.latencyMs(), tell);
   }

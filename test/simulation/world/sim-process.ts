@@ -14,6 +14,8 @@ export class SimProcess {
   readonly #time: VirtualTime;
   readonly #end = new EndController();
   #pausedUntilMs = 0;
+  /** Ends of sleeps that listen to signals: Node holds on to a composed signal, and all behind it, while one listens. */
+  readonly #sleeping = new Set<() => void>();
 
   /** `skewMs` is how wrong its wall clock is. */
   constructor(name: string, time: VirtualTime, skewMs: number) {
@@ -33,6 +35,8 @@ export class SimProcess {
 
   kill(): void {
     this.#end.abort(undefined);
+    for (const leave of this.#sleeping) leave();
+    this.#sleeping.clear();
   }
 
   pause(ms: number): void {
@@ -42,6 +46,13 @@ export class SimProcess {
   /** Goes on when what waits for it next looks, at the latest in a second. */
   goOn(): void {
     this.#pausedUntilMs = 0;
+  }
+
+  /** Runs `work` in this process, if it lives; when it is paused, once it goes on. */
+  now(work: () => void): void {
+    if (this.dead) return;
+    if (this.#pausedUntilMs > this.#time.nowMs) this.after(0, work);
+    else work();
   }
 
   /** Runs `work` in this process after `ms`, if it lives then; when it is paused, once it goes on. */
@@ -59,13 +70,18 @@ export class SimProcess {
   #sleep(ms: number, signal: EndSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve();
-      const done = () => {
+      const leave = () => {
         timer.cancel();
         signal?.removeEventListener("abort", done);
+      };
+      const done = () => {
+        leave();
+        this.#sleeping.delete(leave);
         resolve();
       };
       const timer = this.after(ms, done);
       signal?.addEventListener("abort", done, { once: true });
+      this.#sleeping.add(leave);
     });
   }
 }
