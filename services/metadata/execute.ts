@@ -12,6 +12,7 @@ import type { Change } from "./commit/handler";
 import { QuotaAppeared } from "./commit/locks";
 import type { MetadataConfig } from "./config";
 import type { MetadataMetrics } from "./metrics";
+import type { VersionCache } from "./reads/version-cache";
 import type { Tables } from "./store/tables";
 
 /** Deadlock and serialisation failure: the same transaction may succeed. */
@@ -34,12 +35,21 @@ export function createExecute(options: {
   log: Logger;
   metrics: MetadataMetrics;
   slot: number;
+  /** Hears of commands that begin and end; on an engine that this process alone writes to. */
+  versions?: VersionCache | undefined;
 }): Execute {
-  const { database, config, clock, log, metrics } = options;
+  const { database, config, clock, log, metrics, versions } = options;
   const group = new GroupCommit<Command, Decided>({
-    run: (commands) => {
+    run: async (commands) => {
       metrics.batchCommands.observe(commands.length);
-      return runWithRetries(commands);
+      const ended = versions?.begin(commands);
+      let decided: readonly Decided[] = [];
+      try {
+        decided = await runWithRetries(commands);
+        return decided;
+      } finally {
+        ended?.(decided);
+      }
     },
     isFatal: (error) => hasReason(error, "DATABASE_UNAVAILABLE", "OUTCOME_UNKNOWN"),
     batchCommands: config.batchCommands,

@@ -16,6 +16,7 @@ import { createExecute } from "./execute";
 import { metadataMetrics } from "./metrics";
 import { migrationsFor } from "./migrations/all";
 import { makeIdentity } from "./reads/history";
+import { VersionCache } from "./reads/version-cache";
 import { metadataRpc, type Opened } from "./rpc";
 import type { Tables } from "./store/tables";
 
@@ -51,8 +52,9 @@ export async function openMetadata(options: {
     await migrate(database, options.database, migrationsFor(database.kind));
     await database.transaction((trx) => makeIdentity(trx));
     const slot = database.kind === "sqlite" ? 0 : randomInt(usageSlots);
-    const execute = createExecute({ database, config, clock, log, metrics, slot });
-    ready = { reader: database, execute };
+    const versions = database.kind === "sqlite" ? new VersionCache() : undefined;
+    const execute = createExecute({ database, config, clock, log, metrics, slot, versions });
+    ready = { reader: database, execute, versions };
     return ready;
   };
   /** One attempt at a time; the next call after a failed one tries again. */

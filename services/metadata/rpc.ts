@@ -1,6 +1,13 @@
-import type { MetadataService } from "../../gen/cairn/metadata/v1/metadata_pb";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  type GetVersionRequest,
+  type GetVersionResponse,
+  GetVersionResponseSchema,
+  type MetadataService,
+} from "../../gen/cairn/metadata/v1/metadata_pb";
 import { CairnError } from "../common/errors/cairn-error";
 import type { ServiceImpl } from "../common/rpc/service";
+import { wholeMessage } from "../common/rpc/whole-message";
 import type { Database } from "../common/sql/database";
 import type { Clock } from "../common/time/clock";
 import type { Execute } from "./execute";
@@ -14,6 +21,7 @@ import { listVersions } from "./reads/list-versions";
 import { listCopies, listNodes } from "./reads/nodes";
 import { queueDepths } from "./reads/queues";
 import { listParts, listUploads } from "./reads/uploads";
+import type { VersionCache } from "./reads/version-cache";
 import { listWalks } from "./reads/walks";
 import type { Runner } from "./store/statement";
 import type { Tables } from "./store/tables";
@@ -22,6 +30,8 @@ import type { Tables } from "./store/tables";
 export type Opened = {
   readonly reader: Runner & Pick<Database<Tables>, "settled">;
   readonly execute: Execute;
+  /** Where this process alone writes. */
+  readonly versions?: VersionCache | undefined;
 };
 
 /** The contract's methods; `opened` rejects while the database is away. */
@@ -29,11 +39,13 @@ export function metadataRpc(
   opened: () => Promise<Opened>,
   clock: Clock,
 ): ServiceImpl<typeof MetadataService> {
-  const read = async <T>(work: (reader: Runner) => Promise<T>): Promise<T> =>
+  const read = async <T>(
+    work: (reader: Runner, versions: VersionCache | undefined) => Promise<T>,
+  ): Promise<T> =>
     translate(async () => {
-      const { reader } = await opened();
+      const { reader, versions } = await opened();
       try {
-        return await work(reader);
+        return await work(reader, versions);
       } finally {
         // Nothing visible is undone (I11); that something is not there any more is seen too.
         const settled = reader.settled();
@@ -61,7 +73,7 @@ export function metadataRpc(
         const { objects, sizeBytes } = await bucketUsage(reader, bucketId);
         return { usage: { objects: BigInt(objects), sizeBytes: BigInt(sizeBytes) } };
       }),
-    getVersion: (request) => read((reader) => getVersion(reader, request)),
+    getVersion: (request) => read((reader, versions) => knownOrRead(reader, versions, request)),
     listVersions: (request) =>
       read(async (reader) => {
         await bucketById(reader, request.bucketId);
@@ -94,6 +106,22 @@ export function metadataRpc(
         return { current, confirmed: conflict === undefined, detail: conflict ?? "" };
       }),
   };
+}
+
+async function knownOrRead(
+  reader: Runner,
+  versions: VersionCache | undefined,
+  request: GetVersionRequest,
+): Promise<MessageInitShape<typeof GetVersionResponseSchema>> {
+  const known = versions?.find(request);
+  if (known !== undefined || versions === undefined) return known ?? getVersion(reader, request);
+  const { ticket } = versions;
+  const answer = wholeMessage(
+    GetVersionResponseSchema,
+    await getVersion(reader, request),
+  ) as GetVersionResponse;
+  versions.keep(request, answer, ticket);
+  return answer;
 }
 
 /** Callers know the metadata service, not its database. */

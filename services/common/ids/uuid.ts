@@ -1,6 +1,7 @@
 import { V7Generator } from "uuidv7";
+import { fromPool } from "./random-pool";
 
-const generator = new V7Generator();
+const generator = new V7Generator({ nextUint32: () => fromPool(4).readUInt32LE() });
 
 /** A new id: UUIDv7 (RFC 9562), lower-case text; ids of one process sort by the time they were made. */
 export function newId(): string {
