@@ -3,6 +3,7 @@ import SqliteFile from "better-sqlite3";
 import { Kysely, SqliteDialect, type SqliteStatement, sql } from "kysely";
 import { CairnError } from "../errors/cairn-error";
 import type { Database, Run, SqliteSync } from "./database";
+import { withRowObjects } from "./row-objects";
 import { runTransaction } from "./run-transaction";
 import { walSyncOf } from "./wal-sync";
 
@@ -75,7 +76,7 @@ function connect<Tables>(
   const prepare = (sql: string): SqliteStatement => {
     const known = statements.get(sql);
     if (known !== undefined) return known;
-    const statement = connection.prepare(sql) as unknown as SqliteStatement;
+    const statement = withRowObjects(connection.prepare<unknown[]>(sql));
     const oldest = statements.size >= preparedStatements ? statements.keys().next().value : undefined;
     if (oldest !== undefined) statements.delete(oldest);
     statements.set(sql, statement);

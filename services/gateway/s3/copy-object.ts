@@ -6,12 +6,13 @@
  */
 import { CairnError } from "../../common/errors/cairn-error";
 import { jsonAnswer, xmlAnswer } from "../answers/answer";
+import { isoDate } from "../answers/dates";
 import { s3Namespace, XmlWriter } from "../answers/xml-writer";
 import { decode, parseKey } from "../http/raw-target";
 import { checksumElements } from "./checksums";
 import { readConditions, writeConditions } from "./conditions";
 import { contentHeaders } from "./content-headers";
-import { infoOf, isoDate } from "./object-answer";
+import { infoOf } from "./object-answer";
 import {
   authorisedBucket,
   bucketNameOf,

@@ -5,11 +5,11 @@
  */
 import { CairnError } from "../../common/errors/cairn-error";
 import { emptyAnswer, jsonAnswer } from "../answers/answer";
+import { isoDate } from "../answers/dates";
 import { authoriseBucketName, authorisePermission } from "../auth/authorise";
 import { checkBucketName } from "../auth/bucket-lookup";
 import { parseXml } from "../body/parse-xml";
 import { readSmallBody } from "../body/read-small-body";
-import { isoDate } from "./object-answer";
 import { bucketNameOf, principalOf, type S3Operation } from "./s3-operation";
 import { refuseUnsupportedHeaders } from "./unsupported-headers";
 

@@ -5,11 +5,11 @@
  */
 import { CairnError } from "../../common/errors/cairn-error";
 import { type Answer, jsonAnswer, xmlAnswer } from "../answers/answer";
+import { isoDate } from "../answers/dates";
 import { s3Namespace, XmlWriter } from "../answers/xml-writer";
 import { authorisePermission } from "../auth/authorise";
 import { wholeNumber } from "./list-query";
 import type { Listing } from "./list-token";
-import { isoDate } from "./object-answer";
 import { principalOf, type S3Operation } from "./s3-operation";
 
 const maxBuckets = 10_000;

@@ -11,9 +11,9 @@
 import type { Bucket } from "../../../gen/cairn/common/v1/common_pb";
 import type { ListObjectsResponse } from "../../../gen/cairn/object/v1/object_pb";
 import { jsonAnswer, xmlAnswer } from "../answers/answer";
+import { isoDate } from "../answers/dates";
 import { s3Namespace, XmlWriter } from "../answers/xml-writer";
 import { type ListQuery, listParameters, parseListQuery, urlEncode } from "./list-query";
-import { isoDate } from "./object-answer";
 import { bucketRef, type S3Operation, withBucket } from "./s3-operation";
 
 export const listObjects: S3Operation = {

@@ -1,5 +1,6 @@
 import type { GetObjectHeader, ObjectInfo } from "../../../gen/cairn/object/v1/object_pb";
 import { CairnError } from "../../common/errors/cairn-error";
+import { httpDate } from "../answers/dates";
 import { checksumHeaders } from "./checksums";
 import { pushContentHeaders } from "./content-headers";
 
@@ -35,14 +36,4 @@ export function infoOf(message: { info?: ObjectInfo | undefined }): ObjectInfo {
   if (message.info === undefined)
     throw new CairnError("INTERNAL", { message: "The object service answered without info." });
   return message.info;
-}
-
-/** An HTTP date; whole seconds. */
-export function httpDate(ms: bigint): string {
-  return new Date(Number(ms)).toUTCString();
-}
-
-/** As S3's XML and our JSON have it. */
-export function isoDate(ms: bigint): string {
-  return new Date(Number(ms)).toISOString();
 }

@@ -12,12 +12,13 @@ import type {
 } from "../../../gen/cairn/object/v1/object_pb";
 import { CairnError, hasReason } from "../../common/errors/cairn-error";
 import { emptyAnswer, jsonAnswer } from "../answers/answer";
+import { isoDate } from "../answers/dates";
 import type { RequestBody } from "../body/request-body";
 import type { Exchange } from "../http/exchange";
 import { type ClaimedChecksums, checksumElements, checksumHeaders, claimedChecksums } from "./checksums";
 import { writeConditions } from "./conditions";
 import { contentHeaders } from "./content-headers";
-import { infoOf, isoDate } from "./object-answer";
+import { infoOf } from "./object-answer";
 import {
   authorisedBucket,
   bucketNameOf,
