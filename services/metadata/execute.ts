@@ -69,7 +69,7 @@ export function createExecute(options: {
         const change = command.change as Change;
         const rows = handlerOf(change).rows?.(change.value) ?? 1;
         const outcome = await group.submit(command, rows > config.aloneAboveRows);
-        metrics.commandSeconds.observe({ kind: change.case }, (clock.monotonicMs() - startedMs) / 1000);
+        metrics.commandSeconds.of(change.case).observe((clock.monotonicMs() - startedMs) / 1000);
         if (!(outcome instanceof CairnError) && outcome.result.case === "refusal")
           metrics.refusals.inc({ kind: change.case, reason: outcome.result.value.reason });
         return outcome;

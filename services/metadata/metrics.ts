@@ -1,11 +1,12 @@
 import { Counter, Gauge, Histogram } from "prom-client";
+import { Durations } from "../common/metrics/durations";
 import type { Metrics } from "../common/metrics/metrics";
 import { queueDepths } from "./reads/queues";
 import type { Runner } from "./store/statement";
 
 export type MetadataMetrics = {
   readonly batchCommands: Histogram;
-  readonly commandSeconds: Histogram<"kind">;
+  readonly commandSeconds: Durations;
   readonly refusals: Counter<"kind" | "reason">;
 };
 
@@ -34,12 +35,12 @@ export function metadataMetrics(registry: Metrics, runner: () => Runner | undefi
       buckets: [1, 2, 4, 8, 16, 32, 64],
       registers,
     }),
-    commandSeconds: new Histogram({
+    commandSeconds: new Durations({
       name: "cairn_metadata_command_seconds",
       help: "From a command's arrival until it is durable, by kind.",
       labelNames: ["kind"],
       buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
-      registers,
+      registry,
     }),
     refusals: new Counter({
       name: "cairn_metadata_refusals_total",

@@ -47,7 +47,7 @@ export async function* getObject(
     }
     yield { part: { case: "trailer", value: { sentBytes: BigInt(sentBytes) } } };
   } finally {
-    deps.read.metrics.bytes.inc({ direction: "out" }, sentBytes);
+    deps.read.metrics.bytesOut.inc(sentBytes);
     read.end();
   }
 }
@@ -63,7 +63,7 @@ export async function getSmallObject(
     const { header, range } = read.decided;
     if (range.lengthBytes > smallBlobBytes) return { header };
     const content = await whole(read, first);
-    deps.read.metrics.bytes.inc({ direction: "out" }, content.length);
+    deps.read.metrics.bytesOut.inc(content.length);
     return { header, content };
   } finally {
     read.end();

@@ -51,7 +51,7 @@ export async function putObject(
     }
     const content = checkedContent(digests, header, part);
     const outcome = await writer.commit(content);
-    deps.metrics.bytes.inc({ direction: "in" }, digests.sizeBytes);
+    deps.metrics.bytesIn.inc(digests.sizeBytes);
     return putInfo(header, content, outcome);
   } catch (thrown) {
     const error = toCairnError(thrown);

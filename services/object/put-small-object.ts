@@ -26,7 +26,7 @@ export async function putSmallObject(
   const content = checkedContent(digests, header, finish);
   const blob = body.length === 0 ? undefined : await writeSmallBlob(deps.write, call, newId(), body);
   const outcome = await deps.commits.decide(header.bucket, putVersion(header, content, blob), call);
-  deps.metrics.bytes.inc({ direction: "in" }, body.length);
+  deps.metrics.bytesIn.inc(body.length);
   if (blob?.incomplete) deps.onIncomplete();
   return putInfo(header, content, outcome);
 }

@@ -117,7 +117,8 @@ export class ReplicaQuorum<R extends Replica> {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.durable < 2) throw this.#tooFew();
     const incomplete = this.durable < this.#deps.copies;
-    this.#deps.metrics.quorums.inc({ result: incomplete ? "incomplete" : "complete" });
+    const { completeQuorums, incompleteQuorums } = this.#deps.metrics;
+    (incomplete ? incompleteQuorums : completeQuorums).inc();
     return { blobId, sizeBytes, crc32c, volumeIds: this.#volumeIds, incomplete };
   }
 
@@ -178,7 +179,7 @@ export class ReplicaQuorum<R extends Replica> {
   #tooFew(): CairnError {
     const full =
       this.#refusals.length > 0 && this.#refusals.every((error) => hasReason(error, "VOLUME_FULL"));
-    this.#deps.metrics.quorums.inc({ result: "failed" });
+    this.#deps.metrics.failedQuorums.inc();
     return new CairnError(full ? "NO_SPACE" : "NOT_ENOUGH_NODES", { cause: this.#refusals.at(-1) });
   }
 }

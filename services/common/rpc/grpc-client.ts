@@ -83,7 +83,10 @@ export function connectGrpc(address: string, clusterSecret: string, resetLimit?:
 
 /** Callers give initialisers; wrappers and the wire see whole messages. */
 function takeInitialisers(method: DescMethod, next: AnyMethod): AnyMethod {
-  if (method.methodKind !== "client_streaming")
+  // A request that a wrapper refuses is an answer too: nothing is thrown at who expects a promise.
+  if (method.methodKind === "unary")
+    return async (request, call) => next(wholeMessage(method.input, request), call);
+  if (method.methodKind === "server_streaming")
     return (request, call) => next(wholeMessage(method.input, request), call);
   return (requests: AsyncIterable<Message>, call) =>
     next(

@@ -34,11 +34,12 @@ export function localClient<S extends DescService>(
 }
 
 function localUnary(method: DescMethod, handler: AnyMethod): AnyMethod {
-  return async (request, call) => {
-    throwIfEnded(call);
-    const response = await answered(call, (local) => handler(wholeMessage(method.input, request), local));
-    return wholeMessage(method.output, response);
-  };
+  return (request, call) =>
+    answered(
+      call,
+      (local) => handler(wholeMessage(method.input, request), local),
+      (response) => wholeMessage(method.output, response),
+    );
 }
 
 function localClientStream(method: DescMethod, handler: AnyMethod): AnyMethod {
@@ -46,10 +47,15 @@ function localClientStream(method: DescMethod, handler: AnyMethod): AnyMethod {
     throwIfEnded(call);
     const source = new SourceStream(requests, method);
     try {
-      const response = await answered(call, (local) => handler(source, local));
-      // A handler that answers all the same cannot make a broken request a good one.
-      if (source.failure !== undefined) throw source.failure;
-      return wholeMessage(method.output, response);
+      return await answered(
+        call,
+        (local) => handler(source, local),
+        (response) => {
+          // A handler that answers all the same cannot make a broken request a good one.
+          if (source.failure !== undefined) throw source.failure;
+          return wholeMessage(method.output, response);
+        },
+      );
     } catch (error) {
       throw source.failure ?? error;
     } finally {
@@ -58,9 +64,17 @@ function localClientStream(method: DescMethod, handler: AnyMethod): AnyMethod {
   };
 }
 
-/** Settles like the handler, or rejects as soon as the call ends: one that ignores its signal holds nobody. */
-function answered(call: Call, handle: (local: Call) => Promise<Message>): Promise<Message> {
+/**
+ * Settles like the handler, or rejects as soon as the call ends: one that ignores its signal holds nobody. One
+ * promise beside the handler's own, since a small request makes half a dozen calls.
+ */
+function answered(
+  call: Call,
+  handle: (local: Call) => Promise<Message>,
+  finish: (response: Message) => Message,
+): Promise<Message> {
   return new Promise((resolve, reject) => {
+    throwIfEnded(call);
     const local = new LocalCall(call, reject);
     const fail = (error: unknown) => {
       local.release();
@@ -69,7 +83,11 @@ function answered(call: Call, handle: (local: Call) => Promise<Message>): Promis
     try {
       handle(local).then((response) => {
         local.release();
-        resolve(response);
+        try {
+          resolve(finish(response));
+        } catch (error) {
+          reject(toCairnError(error));
+        }
       }, fail);
     } catch (error) {
       fail(error);

@@ -13,14 +13,14 @@ import type { AnyMethod, Interceptor } from "./service";
  * of an INTERNAL error says nothing, so the cause must be found under its request id here.
  */
 export function observe(log: Logger, metrics: Metrics): Interceptor {
-  const inFlight = new Map<string, number>();
+  const inFlight = new Map<string, { count: number }>();
   new Gauge({
     name: "cairn_rpc_in_flight",
     help: "RPCs being handled",
     labelNames: ["rpc"],
     registers: [metrics],
     collect() {
-      for (const [rpc, count] of inFlight) this.set({ rpc }, count);
+      for (const [rpc, { count }] of inFlight) this.set({ rpc }, count);
     },
   });
   const errors = new Counter({
@@ -40,13 +40,13 @@ export function observe(log: Logger, metrics: Metrics): Interceptor {
   return (method: DescMethod, next: AnyMethod): AnyMethod => {
     const rpc = `${method.parent.name}.${method.name}`;
     const duration = seconds.of(rpc);
-    const count = (change: number) => inFlight.set(rpc, (inFlight.get(rpc) ?? 0) + change);
-    count(0);
+    const running = inFlight.get(rpc) ?? { count: 0 };
+    inFlight.set(rpc, running);
     const begin = () => {
-      count(1);
+      running.count += 1;
       const startedAtMs = performance.now();
       return () => {
-        count(-1);
+        running.count -= 1;
         duration.observe((performance.now() - startedAtMs) / 1000);
       };
     };
@@ -71,15 +71,20 @@ export function observe(log: Logger, metrics: Metrics): Interceptor {
         }
       };
     }
-    return async (input: unknown, call) => {
+    return (input: unknown, call) => {
       const end = begin();
-      try {
-        return await next(input, call);
-      } catch (error) {
+      const fail = (error: unknown) => {
         note(error, call);
-        throw error;
-      } finally {
         end();
+        throw error;
+      };
+      try {
+        return (next(input, call) as Promise<Message>).then((response) => {
+          end();
+          return response;
+        }, fail);
+      } catch (error) {
+        return fail(error);
       }
     };
   };

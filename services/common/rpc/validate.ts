@@ -13,13 +13,7 @@ const validator = createValidator();
  */
 export const validateRequests: Interceptor = (method, next): AnyMethod => {
   const check = (message: Message) => checkMessage(method.input, message as MessageShape<DescMessage>);
-  if (method.methodKind === "unary") {
-    return async (request: Message, call) => {
-      check(request);
-      return next(request, call);
-    };
-  }
-  if (method.methodKind === "server_streaming") {
+  if (method.methodKind === "unary" || method.methodKind === "server_streaming") {
     return (request: Message, call) => {
       check(request);
       return next(request, call);
