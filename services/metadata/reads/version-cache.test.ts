@@ -43,6 +43,20 @@ test("a head that is known answers no request for bytes", () => {
   expect(cache.find(asked({}))).toBeUndefined();
 });
 
+test("a range of one extent is answered by it, of several by the engine", () => {
+  expect(filled().find(asked({ offsetBytes: 1n, lengthBytes: 2n }))).toBe(answer);
+  const cache = new VersionCache();
+  const pieces = create(GetVersionResponseSchema, {
+    extents: [
+      { blobId: "x", lengthBytes: 4n },
+      { blobId: "y", lengthBytes: 4n },
+    ],
+  });
+  cache.keep(asked({}), pieces, cache.ticket);
+  expect(cache.find(asked({}))).toBeDefined();
+  expect(cache.find(asked({ offsetBytes: 5n, lengthBytes: 1n }))).toBeUndefined();
+});
+
 test("from a command's begin to its transaction's end its key is neither answered nor kept", () => {
   const cache = filled();
   const ended = cache.begin([putK]);

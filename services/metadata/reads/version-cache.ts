@@ -24,12 +24,15 @@ export class VersionCache {
   readonly #changing = new Map<string, number>();
   #begun = 0;
 
-  find({ bucketId, key, versionId, headOnly }: GetVersionRequest): GetVersionResponse | undefined {
+  find(request: GetVersionRequest): GetVersionResponse | undefined {
+    const { bucketId, key, versionId, headOnly } = request;
     if (versionId !== "" || this.#entries.size === 0) return undefined;
     const name = nameOf(bucketId, key);
     const entry = this.#entries.get(name);
     const answer = headOnly ? entry?.head : entry?.whole;
     if (entry === undefined || answer === undefined) return undefined;
+    // Of several extents a range touches some.
+    if (answer.extents.length > 1 && !asksForAll(request)) return undefined;
     this.#entries.delete(name);
     this.#entries.set(name, entry);
     return answer;
@@ -42,11 +45,11 @@ export class VersionCache {
 
   /** Keeps what the engine answered, unless a change began since the ticket or is running. */
   keep(request: GetVersionRequest, answer: GetVersionResponse, ticket: number): void {
-    const { bucketId, key, versionId, headOnly, offsetBytes, lengthBytes } = request;
+    const { bucketId, key, versionId, headOnly } = request;
     if (versionId !== "" || ticket !== this.#begun || answer.extents.length > mostExtents) return;
     const name = nameOf(bucketId, key);
     if (this.#changing.has("") || this.#changing.has(name)) return;
-    const isWhole = !headOnly && (offsetBytes ?? 0n) === 0n && lengthBytes === undefined;
+    const isWhole = !headOnly && asksForAll(request);
     if (!isWhole && !headOnly) return;
     if (this.#entries.size >= mostEntries) {
       const oldest = this.#entries.keys().next().value;
@@ -83,6 +86,10 @@ export class VersionCache {
 function condemnedSome(outcome: unknown): boolean {
   const { result } = outcome as Partial<Outcome>;
   return result?.case === "deletes" && result.value.pairs.length > 0;
+}
+
+function asksForAll({ offsetBytes, lengthBytes }: GetVersionRequest): boolean {
+  return (offsetBytes ?? 0n) === 0n && lengthBytes === undefined;
 }
 
 /** A bucket's id holds no slash. */
