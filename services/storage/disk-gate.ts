@@ -20,9 +20,11 @@ export type DiskGateOptions = {
   readonly probe: () => Promise<void>;
 };
 
-type Waiting = {
+type Asked = {
   readonly kind: CallKind;
-  readonly start: () => void;
+  readonly work: () => Promise<unknown>;
+  readonly took: ((ms: number) => void) | undefined;
+  readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 };
 
@@ -43,7 +45,7 @@ export class DiskGate {
   readonly #options: DiskGateOptions;
   /** By number, in order of their beginning. */
   readonly #running = new Map<number, Running>();
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting: Asked[] = [];
   #nextCall = 0;
   #suspensions = 0;
   /** Calls with lower numbers had begun when the volume was suspended. */
@@ -58,13 +60,15 @@ export class DiskGate {
     return this.#suspensions;
   }
 
-  /** Runs one call. A read rejects with VOLUME_SUSPENDED when the volume becomes suspended meanwhile. */
-  run<T>(kind: CallKind, work: () => Promise<T>): Promise<T> {
-    if (kind === "change" && this.#options.standing.isFenced)
-      return Promise.reject(this.#options.standing.fencedError());
-    if (this.#running.size < this.#options.callsAtOnce) return this.#start(kind, work);
+  /**
+   * Runs one call and tells `took` how long it lasted in the disk, whatever came of it. A read rejects with
+   * VOLUME_SUSPENDED when the volume becomes suspended meanwhile.
+   */
+  run<T>(kind: CallKind, work: () => Promise<T>, took?: (ms: number) => void): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ kind, start: () => this.run(kind, work).then(resolve, reject), reject });
+      const asked = { kind, work, took, resolve, reject } as Asked;
+      if (this.#running.size < this.#options.callsAtOnce) this.#start(asked);
+      else this.#waiting.push(asked);
     });
   }
 
@@ -88,29 +92,33 @@ export class DiskGate {
     if (lateCallsAreBack && !this.#probing) void this.#probe();
   }
 
-  /** One promise a call and no other: small blobs are a matter of microseconds. */
-  #start<T>(kind: CallKind, work: () => Promise<T>): Promise<T> {
+  /** No promise but the disk's own and the caller's: small blobs are a matter of microseconds. */
+  #start({ kind, work, took, resolve, reject }: Asked): void {
+    const { clock, standing } = this.#options;
+    if (kind === "change" && standing.isFenced) {
+      reject(standing.fencedError());
+      return;
+    }
     const call = this.#nextCall++;
-    const startMs = this.#options.clock.monotonicMs();
-    return new Promise<T>((resolve, reject) => {
-      const giveUp = kind === "read" ? () => reject(this.#options.standing.suspendedError()) : undefined;
-      this.#running.set(call, { startMs, giveUp });
-      const end = () => {
-        this.#running.delete(call);
-        this.#startWaiting();
-      };
-      work().then(
-        (value) => {
-          end();
-          resolve(value);
-        },
-        (error: unknown) => {
-          if (kind === "change") this.#judge(error);
-          end();
-          reject(error);
-        },
-      );
-    });
+    const startMs = clock.monotonicMs();
+    const giveUp = kind === "read" ? () => reject(standing.suspendedError()) : undefined;
+    this.#running.set(call, { startMs, giveUp });
+    const end = () => {
+      this.#running.delete(call);
+      took?.(clock.monotonicMs() - startMs);
+      if (this.#waiting.length > 0) this.#startWaiting();
+    };
+    work().then(
+      (value) => {
+        end();
+        resolve(value);
+      },
+      (error: unknown) => {
+        if (kind === "change") this.#judge(error);
+        end();
+        reject(error);
+      },
+    );
   }
 
   #startWaiting(): void {
@@ -118,7 +126,7 @@ export class DiskGate {
     while (this.#running.size < this.#options.callsAtOnce) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
-      next.start();
+      this.#start(next);
     }
   }
 

@@ -73,6 +73,29 @@ export function engineSuite(name: string, open: () => Promise<EngineUnderTest>):
       },
     );
 
+    test.each([0, 4_096, 2_000_000])("%d bytes at hand are written as any others", async (sizeBytes) => {
+      const [blobId, wrong] = [newId(), newId()];
+      const content = contentOf(sizeBytes);
+      await engine.write(blobId, content, summaryOf(content));
+      await engine.write(blobId, content, summaryOf(content));
+      expect((await readBlob(await under.reopen(), blobId)).equals(content)).toBe(true);
+      engine = await under.reopen();
+      const other = contentOf(sizeBytes + 1, 2);
+      for (const [id, bytes, summary, reason] of [
+        [blobId, other, summaryOf(other), "BLOB_EXISTS"],
+        [wrong, content, { sizeBytes: sizeBytes + 1, crc32c: crc32c(content) }, "SIZE_MISMATCH"],
+        [wrong, content, { sizeBytes, crc32c: crc32c(content) ^ 1 }, "CHECKSUM_MISMATCH"],
+        ["../up", content, summaryOf(content), "INVALID_ARGUMENT"],
+      ] as const)
+        await expect(
+          (async () => {
+            await engine.write(id, bytes, summary);
+          })(),
+        ).rejects.toMatchObject({ reason });
+      expect(engine.blobs).toBe(1);
+      expect(await under.files()).toBe(1);
+    });
+
     test("any range is what the same range of a plain buffer is, in any chunking", async () => {
       const content = contentOf(2_500_000);
       const blobId = newId();

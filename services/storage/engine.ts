@@ -13,6 +13,11 @@ export type Engine = {
   /** Begins to write a replica, of `sizeBytes` when that is known. Touches the disk at the earliest when 1 MiB has been appended or at finish. */
   begin(blobId: string, sizeBytes?: number): BlobWriter;
   /**
+   * Writes a replica whose content is at hand: as `begin`, `append` and `finish` would, for less. The content must not
+   * change until it resolves.
+   */
+  write(blobId: string, content: Uint8Array, summary: BlobSummary): Promise<void>;
+  /**
    * Opens a replica. `lengthBytes` 0 reads to the end.
    * NO_SUCH_BLOB; DAMAGED_BLOB; RANGE_NOT_SATISFIABLE (with size_bytes) when the range leaves the blob.
    */

@@ -3,7 +3,7 @@ import { newId } from "../common/ids/uuid";
 import { newCall } from "../common/rpc/call";
 import { ManualClock } from "../common/time/manual-clock";
 import { DiskError } from "./disk";
-import { contentOf } from "./engine-suite";
+import { contentOf, summaryOf } from "./engine-suite";
 import { type Client, get, openNode, put, requestsOf, settle, streamOf } from "./node-under-test";
 import { SimulatedDisk } from "./simulated-disk";
 
@@ -43,6 +43,36 @@ describe("errors of disks (P9)", () => {
       await node.close();
     },
   );
+
+  test("a small blob in one message meets the same: EIO fences, ENOSPC fills, and the room comes back", async () => {
+    const disk = new SimulatedDisk({ capacityBytes: 10_000_000 });
+    const node = await openNode(disk);
+    const { crc32c } = summaryOf(small);
+    const write = () => node.client.writeSmallBlob({ blobId: newId(), content: small, crc32c }, newCall());
+    await write();
+    const wrong = node.client.writeSmallBlob(
+      { blobId: newId(), content: small, crc32c: crc32c ^ 1 },
+      newCall(),
+    );
+    await expect(wrong).rejects.toMatchObject({ reason: "CHECKSUM_MISMATCH" });
+    const free = (await status(node.client)).freeBytes;
+    for (const [code, reason, state] of [
+      ["ENOSPC", "VOLUME_FULL", VolumeState.FULL],
+      ["EIO", "VOLUME_FENCED", VolumeState.FENCED],
+    ] as const) {
+      disk.fault = ({ name }) => {
+        if (name === "write") throw new DiskError(code, name);
+      };
+      await expect(write()).rejects.toMatchObject({ reason });
+      expect((await status(node.client)).state).toBe(state);
+      // But for headers of segments: less than one blob.
+      expect(Number(free - (await status(node.client)).freeBytes)).toBeLessThan(small.length);
+      disk.fault = () => {};
+      // Asks the disk itself how much room there is.
+      await node.health();
+    }
+    await node.close();
+  });
 
   test("a fence is remembered by the node's other volume when its own disk takes nothing more", async () => {
     const disk = new SimulatedDisk();

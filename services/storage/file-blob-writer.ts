@@ -2,8 +2,9 @@ import { CairnError } from "../common/errors/cairn-error";
 import { type AlignedBuffers, alignedUp } from "./aligned-buffers";
 import { encodeHeader, encodeTail, maxBlobBytes } from "./blob-format";
 import { ContentChecksums } from "./block-checksums";
+import { checkSummary } from "./check-summary";
 import type { Disk } from "./disk";
-import type { BlobSummary } from "./engine";
+import type { BlobSummary, BlobWriter } from "./engine";
 import { Pieces } from "./pieces";
 
 /** Bytes that are gathered before they are written, and the size of the buffers that they are written from. */
@@ -62,14 +63,7 @@ export class TemporaryFile {
   async complete(expected: BlobSummary): Promise<void> {
     const { blocks, whole } = this.#checksums.finish();
     const { sizeBytes } = this.#checksums;
-    if (sizeBytes !== expected.sizeBytes)
-      throw new CairnError("SIZE_MISMATCH", {
-        message: `${expected.sizeBytes} bytes were said, ${sizeBytes} came.`,
-      });
-    if (whole !== expected.crc32c)
-      throw new CairnError("CHECKSUM_MISMATCH", {
-        message: "The CRC-32C of the blob does not match what came.",
-      });
+    checkSummary(sizeBytes, whole, expected);
     await this.#writing;
     this.#gathered.add(encodeTail(this.#fileSeed, blocks, { sizeBytes, crc32c: whole }));
     const fd = await (this.#fd === undefined ? this.#writeSynced() : this.#writeRest(this.#fd));
@@ -135,5 +129,20 @@ export class TemporaryFile {
       buffer.fill(0, filled, padded);
       return this.#parts.disk.write(fd, [buffer.subarray(0, padded)], position);
     });
+  }
+}
+
+/** All of a blob through a writer. */
+export async function writeAtOnce(
+  writer: BlobWriter,
+  content: Uint8Array,
+  summary: BlobSummary,
+): Promise<void> {
+  try {
+    await writer.append(content);
+    await writer.finish(summary);
+  } finally {
+    // Does nothing once it is finished.
+    await writer.abort();
   }
 }

@@ -18,7 +18,7 @@ import type {
 } from "./engine";
 import { firstReadBytes, readRange, readSmallOrLayout, resolveRange } from "./file-blob-reader";
 import { verifyFile, windowBytes } from "./file-blob-verifier";
-import { TemporaryFile, writeBytes } from "./file-blob-writer";
+import { TemporaryFile, writeAtOnce, writeBytes } from "./file-blob-writer";
 import { KeyedTurns } from "./keyed-turns";
 import { OpenFiles } from "./open-files";
 import { ScratchBuffers } from "./scratch-buffers";
@@ -103,6 +103,10 @@ export class FileEngine implements Engine {
       },
       abort: () => file.remove(),
     };
+  }
+
+  write(blobId: string, content: Uint8Array, summary: BlobSummary): Promise<void> {
+    return writeAtOnce(this.begin(blobId), content, summary);
   }
 
   async read(blobId: string, range: ByteRange, call: Cancellation): Promise<BlobReading> {

@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { crc32c } from "@node-rs/crc32";
 import type { Logger } from "../common/log/logger";
 import type { Clock } from "../common/time/clock";
 import { checkBlobId } from "./blob-id";
+import { checkSummary } from "./check-summary";
 import type { StorageConfig } from "./config";
 import type { Disk } from "./disk";
 import type {
@@ -13,6 +15,7 @@ import type {
   Engine,
   StoredBlob,
 } from "./engine";
+import { writeAtOnce } from "./file-blob-writer";
 import { openFileEngine } from "./file-engine";
 import { HybridWriter } from "./hybrid-writer";
 import { maxRecordContentBytes } from "./segment-format";
@@ -82,6 +85,13 @@ export class HybridEngine implements Engine {
         this.#small.turns.run(blobId, () => this.#addSmall(blobId, pieces, summary)),
       beginLarge: () => this.#beginLarge(blobId),
     });
+  }
+
+  async write(blobId: string, content: Uint8Array, summary: BlobSummary): Promise<void> {
+    checkBlobId(blobId);
+    if (content.length > this.#limitBytes) return writeAtOnce(this.#beginLarge(blobId), content, summary);
+    checkSummary(content.length, crc32c(content), summary);
+    await this.#small.turns.run(blobId, () => this.#addSmall(blobId, [content], summary));
   }
 
   async read(blobId: string, range: ByteRange, call: Cancellation): Promise<BlobReading> {

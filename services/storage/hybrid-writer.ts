@@ -1,5 +1,5 @@
 import { crc32c } from "@node-rs/crc32";
-import { CairnError } from "../common/errors/cairn-error";
+import { checkSummary } from "./check-summary";
 import type { BlobSummary, BlobWriter } from "./engine";
 
 /** So many short chunks in a row are joined, so that a stream of single bytes costs no more memory than another. */
@@ -34,7 +34,7 @@ export class HybridWriter implements BlobWriter {
 
   async finish(summary: BlobSummary): Promise<void> {
     if (this.#large !== undefined) return this.#large.finish(summary);
-    this.#check(summary);
+    checkSummary(this.#sizeBytes, this.#crc32c, summary);
     await this.#parts.addSmall(this.#pieces, summary);
   }
 
@@ -60,16 +60,5 @@ export class HybridWriter implements BlobWriter {
     this.#large = large;
     for (const piece of pieces) await large.append(piece);
     await large.append(chunk);
-  }
-
-  #check(expected: BlobSummary): void {
-    if (this.#sizeBytes !== expected.sizeBytes)
-      throw new CairnError("SIZE_MISMATCH", {
-        message: `${expected.sizeBytes} bytes were said, ${this.#sizeBytes} came.`,
-      });
-    if (this.#crc32c !== expected.crc32c)
-      throw new CairnError("CHECKSUM_MISMATCH", {
-        message: "The CRC-32C of the blob does not match what came.",
-      });
   }
 }

@@ -1,11 +1,14 @@
 import { Counter, Gauge } from "prom-client";
 import { Durations } from "../common/metrics/durations";
 import type { Metrics } from "../common/metrics/metrics";
-import type { Disk } from "./disk";
+import type { DiskObserver } from "./gated-disk";
 import type { VolumeStatus } from "./volume";
 
 const states = ["online", "full", "suspended", "fenced"] as const;
 const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+
+/** The bytes of each volume's disk, by registry: nodes of one process share it. */
+const bytesOf = new WeakMap<Metrics, Map<string, { read: number; written: number }>>();
 
 /** What a storage node shows. Several nodes of one process may share a registry: every series names its volume. */
 export class StorageMetrics {
@@ -14,7 +17,7 @@ export class StorageMetrics {
   readonly #blobs: Gauge<string>;
   readonly #state: Gauge<string>;
   readonly #calls: Durations;
-  readonly #bytes: Counter<string>;
+  readonly #volumeBytes: Map<string, { read: number; written: number }>;
   readonly #damages: Counter<string>;
   readonly #suspensions: Counter<string>;
 
@@ -33,10 +36,25 @@ export class StorageMetrics {
       "volume",
       "state",
     ]);
-    this.#bytes = counter("cairn_storage_disk_bytes_total", "Bytes written and read.", [
-      "volume",
-      "direction",
-    ]);
+    const bytesName = "cairn_storage_disk_bytes_total";
+    const volumeBytes = bytesOf.get(registry) ?? new Map<string, { read: number; written: number }>();
+    bytesOf.set(registry, volumeBytes);
+    this.#volumeBytes = volumeBytes;
+    // Added up without its help, and told when the page is asked for: a label's look-up costs as much as the addition.
+    if (registry.getSingleMetric(bytesName) === undefined)
+      new Counter({
+        name: bytesName,
+        help: "Bytes written and read.",
+        labelNames: ["volume", "direction"],
+        registers,
+        collect() {
+          this.reset();
+          for (const [volume, { read, written }] of volumeBytes) {
+            this.inc({ volume, direction: "read" }, read);
+            this.inc({ volume, direction: "written" }, written);
+          }
+        },
+      });
     this.#damages = counter("cairn_storage_damaged_reads_total", "Reads that met damage.", ["volume"]);
     this.#suspensions = counter("cairn_storage_suspensions_total", "Times that the disk hung.", ["volume"]);
     const callsName = "cairn_storage_disk_call_seconds";
@@ -67,60 +85,24 @@ export class StorageMetrics {
     this.#suspensions.inc({ volume });
   }
 
-  /** The same disk, with the time and the bytes of its calls counted. */
-  measured(disk: Disk, volume: string): Disk {
-    const written = this.#bytes.labels({ volume, direction: "written" });
-    const read = this.#bytes.labels({ volume, direction: "read" });
-    const timed = (call: string) => {
-      const histogram = this.#calls.of(volume, call);
-      return <T>(work: () => Promise<T>): Promise<T> => {
-        const startMs = performance.now();
-        const observe = () => histogram.observe((performance.now() - startMs) / 1000);
-        return work().then(
-          (result) => {
-            observe();
-            if (typeof result === "number") read.inc(result);
-            return result;
-          },
-          (error: unknown) => {
-            observe();
-            throw error;
-          },
-        );
-      };
+  /** What is to be told of each call to a volume's disk. */
+  observer(volume: string): DiskObserver {
+    const calls = {
+      write: this.#calls.of(volume, "write"),
+      datasync: this.#calls.of(volume, "datasync"),
+      syncDirectory: this.#calls.of(volume, "sync_directory"),
+      read: this.#calls.of(volume, "read"),
     };
-    const [write, datasync, syncDirectory, reads] = ["write", "datasync", "sync_directory", "read"].map(
-      timed,
-    ) as [
-      ReturnType<typeof timed>,
-      ReturnType<typeof timed>,
-      ReturnType<typeof timed>,
-      ReturnType<typeof timed>,
-    ];
+    const bytes = { read: 0, written: 0 };
+    this.#volumeBytes.set(volume, bytes);
     return {
-      open: (path, from) => disk.open(path, from),
-      create: (path, options) => disk.create(path, options),
-      openDirect: (path, options) => disk.openDirect(path, options),
-      truncate: (fd, lengthBytes) => disk.truncate(fd, lengthBytes),
-      alignedMemory: (lengthBytes) => disk.alignedMemory(lengthBytes),
-      sizeOf: (fd) => disk.sizeOf(fd),
-      close: (fd) => disk.close(fd),
-      rename: (from, to) => disk.rename(from, to),
-      unlink: (path) => disk.unlink(path),
-      mkdir: (path) => disk.mkdir(path),
-      rmdir: (path) => disk.rmdir(path),
-      list: (path) => disk.list(path),
-      stat: (path) => disk.stat(path),
-      space: (path) => disk.space(path),
-      lock: (path) => disk.lock(path),
-      cacheDatabase: (path) => disk.cacheDatabase(path),
-      write: async (fd, buffers, position) => {
-        await write(() => disk.write(fd, buffers, position));
-        written.inc(buffers.reduce((sum, buffer) => sum + buffer.length, 0));
+      took: (call, ms) => calls[call].observe(ms / 1_000),
+      read: (count) => {
+        bytes.read += count;
       },
-      read: (fd, into, position) => reads(() => disk.read(fd, into, position)),
-      datasync: (fd) => datasync(() => disk.datasync(fd)),
-      syncDirectory: (path) => syncDirectory(() => disk.syncDirectory(path)),
+      written: (count) => {
+        bytes.written += count;
+      },
     };
   }
 }

@@ -9,7 +9,20 @@ export type OpenFile = {
   layout: unknown;
 };
 
-type Entry = { readonly opening: Promise<OpenFile>; readers: number; dropped: boolean };
+/** A file that is held for one reader, until it is given back. */
+export type HeldFile = {
+  readonly file: OpenFile;
+  /** Idempotent. */
+  readonly release: () => void;
+};
+
+type Entry = {
+  readonly opening: Promise<OpenFile>;
+  /** Once it is open. */
+  file: OpenFile | undefined;
+  readers: number;
+  dropped: boolean;
+};
 
 /**
  * Keeps the files that were read last open, at most `limit` that nobody reads: a small read is then one call to the
@@ -27,29 +40,24 @@ export class OpenFiles {
   }
 
   /** Opens the file, or gives the open one. Each success needs one `release()`. Throws what the disk throws. */
-  async acquire(name: string, path: string): Promise<{ file: OpenFile; release: () => void }> {
-    let entry = this.#entries.get(name);
-    if (entry === undefined) entry = this.#open(name, path);
-    else {
-      this.#entries.delete(name);
-      this.#entries.set(name, entry);
-    }
-    const mine = entry;
-    mine.readers += 1;
-    let released = false;
-    const release = () => {
-      if (released) return;
-      released = true;
-      mine.readers -= 1;
-      if (mine.dropped) this.#closeIfIdle(mine);
-      else this.#evict();
-    };
+  async acquire(name: string, path: string): Promise<HeldFile> {
+    const entry = this.#entries.get(name) ?? this.#open(name, path);
+    this.#use(name, entry);
+    const release = this.#releaseOf(entry);
     try {
-      return { file: await mine.opening, release };
+      return { file: await entry.opening, release };
     } catch (error) {
-      if (this.#entries.get(name) === mine) this.#entries.delete(name);
+      if (this.#entries.get(name) === entry) this.#entries.delete(name);
       throw error;
     }
+  }
+
+  /** As `acquire`, for a file that is open already; else undefined. */
+  acquireOpen(name: string): HeldFile | undefined {
+    const entry = this.#entries.get(name);
+    if (entry?.file === undefined) return undefined;
+    this.#use(name, entry);
+    return { file: entry.file, release: this.#releaseOf(entry) };
   }
 
   /** Forgets the file: the next reader opens what then has the name. */
@@ -67,13 +75,36 @@ export class OpenFiles {
   }
 
   #open(name: string, path: string): Entry {
-    const opening = this.#disk.open(path, "cache").then((fd): OpenFile => ({ name, fd, layout: undefined }));
-    const entry = { opening, readers: 0, dropped: false };
-    this.#entries.set(name, entry);
+    const opening = this.#disk.open(path, "cache").then((fd): OpenFile => {
+      const file = { name, fd, layout: undefined };
+      entry.file = file;
+      return file;
+    });
+    const entry: Entry = { opening, file: undefined, readers: 0, dropped: false };
     return entry;
   }
 
+  /** The file that was used last is the last to go. */
+  #use(name: string, entry: Entry): void {
+    // Fewer than the limit need no order.
+    if (this.#entries.size >= this.#limit) this.#entries.delete(name);
+    this.#entries.set(name, entry);
+    entry.readers += 1;
+  }
+
+  #releaseOf(entry: Entry): () => void {
+    let released = false;
+    return () => {
+      if (released) return;
+      released = true;
+      entry.readers -= 1;
+      if (entry.dropped) this.#closeIfIdle(entry);
+      else this.#evict();
+    };
+  }
+
   #evict(): void {
+    if (this.#entries.size <= this.#limit) return;
     for (const [name, entry] of this.#entries) {
       if (this.#entries.size <= this.#limit) return;
       if (entry.readers === 0) this.drop(name);

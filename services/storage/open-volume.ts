@@ -32,8 +32,6 @@ export async function openVolume(options: OpenVolumeOptions): Promise<Volume> {
   const { folder, record, config, clock, metrics } = options;
   const volumeId = record.volumeId;
   const log = options.log.child({ volume: volumeId });
-  const measured = metrics.measured(options.disk, volumeId);
-
   let volume: Volume | undefined;
   const standing = new Standing(volumeId, (now) => {
     log.warn({ state: now.state, detail: now.detail }, "volume state");
@@ -41,7 +39,7 @@ export async function openVolume(options: OpenVolumeOptions): Promise<Volume> {
   });
   const recordFence = (detail: string) => {
     // Past the gate, which lets no change through any more. Tried once: when this disk cannot take it, another does.
-    const own = memory.update((known) => ({ ...known, fence: known.fence ?? detail }), measured);
+    const own = memory.update((known) => ({ ...known, fence: known.fence ?? detail }), options.disk);
     own.catch((error: unknown) =>
       log.error({ err: error }, "the fence could not be written on its own volume"),
     );
@@ -57,7 +55,7 @@ export async function openVolume(options: OpenVolumeOptions): Promise<Volume> {
     onSuspension: () => metrics.suspension(volumeId),
     probe: () => writeProbe(disk, folder),
   });
-  const disk = gatedDisk(measured, gate);
+  const disk = gatedDisk(options.disk, gate, metrics.observer(volumeId));
   const memory = new VolumeMemory(disk, folder, record);
 
   const fence = record.fence ?? options.fencedElsewhere;

@@ -11,7 +11,6 @@ import {
   type VolumeStatusSchema,
   type HistoryPosition as WirePosition,
   type WriteBlobRequest,
-  type WriteSmallBlobRequest,
 } from "../../gen/cairn/storage/v1/storage_pb";
 import { CairnError } from "../common/errors/cairn-error";
 import type { Call } from "../common/rpc/call";
@@ -35,7 +34,9 @@ export function storageRpc(node: StorageNode): ServiceImpl<typeof StorageService
   return {
     writeBlob: (requests, call) => node.whileWriting(writeBlob(node, requests, call)),
     readBlob: (request, call) => readBlob(node, request, call),
-    writeSmallBlob: (request) => node.whileWriting(writeSmallBlob(node, request)),
+    writeSmallBlob: async ({ blobId, volumeId, content, crc32c }) => ({
+      volumeId: await node.whileWriting(node.write(blobId, volumeId, content, crc32c)),
+    }),
     readSmallBlob: async ({ volumeId, blobId, offsetBytes, lengthBytes }, call) => {
       const range = { offsetBytes: Number(offsetBytes), lengthBytes };
       return { content: await whole((await node.volume(volumeId).read(blobId, range, call)).chunks) };
@@ -100,19 +101,6 @@ async function writeBlob(node: StorageNode, requests: AsyncIterable<WriteBlobReq
     }
   } finally {
     await write.abort();
-  }
-}
-
-async function writeSmallBlob(node: StorageNode, request: WriteSmallBlobRequest) {
-  const { blobId, volumeId, content, crc32c } = request;
-  const write = await node.beginWrite(blobId, volumeId, content.length);
-  try {
-    if (content.length > 0) await write.append(content);
-    await write.finish({ sizeBytes: content.length, crc32c });
-    return { volumeId: write.volumeId };
-  } catch (error) {
-    await write.abort();
-    throw error;
   }
 }
 

@@ -63,6 +63,8 @@ export class SegmentCompactor {
       return true;
     }
     this.#stuck.delete(state.segment);
+    // Before the file goes: a start must not miss a segment that SQLite still names.
+    index.flush();
     // Who reads in it goes on to the end: the descriptor outlives the name.
     open.drop(String(state.segment));
     await files.remove(state.segment);

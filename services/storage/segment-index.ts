@@ -1,16 +1,9 @@
-import Sqlite from "better-sqlite3";
-import { DiskError } from "./disk";
-import { type RecordKind, recordHeaderBytes, segmentSeed, uuidOf } from "./segment-format";
+import type Sqlite from "better-sqlite3";
+import { RecentLocations } from "./recent-locations";
+import { type RecordKind, recordHeaderBytes, segmentSeed } from "./segment-format";
+import { type ListedBlob, type Location, SegmentTable } from "./segment-table";
 
-/** Where a blob's newest record lies. */
-export type Location = {
-  readonly segment: number;
-  /** Of the record's header. */
-  readonly offsetBytes: number;
-  readonly sizeBytes: number;
-  readonly crc32c: number;
-  readonly writtenAtMs: number;
-};
+export type { Location } from "./segment-table";
 
 /** A record that is durable in its segment. `previous` is the blob's location before it; a replay has to look. */
 export type IndexedRecord = {
@@ -20,87 +13,47 @@ export type IndexedRecord = {
   readonly previous: Location | "look" | undefined;
 };
 
-/** What is known of a segment file. */
+/** What is known of a segment file, as segment-table.ts keeps it. */
 export type SegmentState = {
   readonly segment: number;
-  /** The random id in its header, in hex. */
   readonly segmentId: string;
+  /** What all checksums of its records begin with. */
   readonly seed: number;
-  /** The file is indexed up to here. */
   throughBytes: number;
-  /** Bytes of records that are the newest of their blobs. */
   liveBytes: number;
   liveBlobs: number;
 };
 
-const format = 1;
-const schema = `
-  CREATE TABLE blobs (blob_id BLOB PRIMARY KEY, segment INTEGER, offset_bytes INTEGER, size_bytes INTEGER,
-    crc32c INTEGER, written_at_ms INTEGER) WITHOUT ROWID;
-  CREATE TABLE segments (segment INTEGER PRIMARY KEY, segment_id TEXT, through_bytes INTEGER, live_bytes INTEGER,
-    live_blobs INTEGER);
-  CREATE TABLE superseded (blob_id BLOB, segment INTEGER, PRIMARY KEY (blob_id, segment)) WITHOUT ROWID;
-  CREATE INDEX superseded_by_segment ON superseded (segment);
-  PRAGMA user_version = ${format};`;
-
-type Row = {
-  segment: number;
-  offset_bytes: number;
-  size_bytes: number;
-  crc32c: number;
-  written_at_ms: number;
-};
+/** So many changed blobs, or bytes of their records, are written to SQLite together. After a crash so much is replayed. */
+const flushBlobs = 1_000;
+const flushBytes = 32 * 1024 * 1024;
+const recentGeneration = 8_192;
 
 /**
- * Which record is a blob's newest. A cache in SQLite: data comes first, the index after, and the segments alone can
- * make it again, so that it may lose its tail at a power cut (synchronous=NORMAL). `superseded` keeps which segments
- * still hold older records of a blob: as long as there is one, its tombstone is needed.
+ * Which record is a blob's newest. A cache: data comes first, the index after, and the segments alone can make it again.
+ * What is newest of all is in memory only, and goes to SQLite in steps of its own that no answer waits for: after a
+ * crash it is replayed from the segments' tails. `superseded` keeps which segments still hold older records of a blob:
+ * as long as there is one, its tombstone is needed.
  */
 export class SegmentIndex {
-  readonly #database: Sqlite.Database;
+  readonly #table: SegmentTable;
   readonly #segments = new Map<number, SegmentState>();
-  readonly #find: Sqlite.Statement;
-  readonly #put: Sqlite.Statement;
-  readonly #remove: Sqlite.Statement;
-  readonly #supersede: Sqlite.Statement;
-  readonly #isSuperseded: Sqlite.Statement;
-  readonly #page: Sqlite.Statement;
-  readonly #saveSegment: Sqlite.Statement;
-  readonly #transaction: (work: () => void) => void;
+  readonly #recent = new RecentLocations(recentGeneration);
+  /** Not yet in SQLite; null: deleted. */
+  #pending = new Map<string, Location | null>();
+  #superseded: { blobId: string; segment: number }[] = [];
+  readonly #touched = new Set<SegmentState>();
+  #pendingBytes = 0;
+  /** No blob has a greater id, so that a new one's absence is known without a look-up. */
+  #greatest: string;
+  #failed = false;
 
   /** Throws what SQLite throws when the database is damaged or of another format: then it is to be made anew. */
   constructor(database: Sqlite.Database) {
-    this.#database = database;
-    // The volume is this process's alone, so that no look-up need ask the kernel for a lock.
-    database.pragma("locking_mode = EXCLUSIVE");
-    database.pragma("journal_mode = WAL");
-    database.pragma("synchronous = NORMAL");
-    const found = database.pragma("user_version", { simple: true });
-    if (found === 0) database.exec(schema);
-    else if (found !== format) throw new DiskError("EUCLEAN", `the index has format ${found}`);
-    else if (database.pragma("quick_check(1)", { simple: true }) !== "ok")
-      throw new DiskError("EUCLEAN", "the index is damaged");
-    const sql = (text: string) => database.prepare(text);
-    this.#find = sql(
-      "SELECT segment, offset_bytes, size_bytes, crc32c, written_at_ms FROM blobs WHERE blob_id = ?",
-    );
-    this.#put = sql("INSERT OR REPLACE INTO blobs VALUES (?, ?, ?, ?, ?, ?)");
-    this.#remove = sql("DELETE FROM blobs WHERE blob_id = ?");
-    this.#supersede = sql("INSERT OR IGNORE INTO superseded VALUES (?, ?)");
-    this.#isSuperseded = sql("SELECT 1 FROM superseded WHERE blob_id = ? AND segment <> ? LIMIT 1");
-    this.#page = sql(
-      "SELECT blob_id, size_bytes, written_at_ms FROM blobs WHERE blob_id > ? ORDER BY blob_id LIMIT ?",
-    );
-    this.#saveSegment = sql("INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?, ?)");
-    const run = database.transaction((work: () => void) => work());
-    this.#transaction = (work) => {
-      try {
-        run(work);
-      } catch (error) {
-        throw asDiskError(error);
-      }
-    };
-    this.#load();
+    this.#table = new SegmentTable(database);
+    for (const row of this.#table.segments())
+      this.#segments.set(row.segment, { ...row, seed: segmentSeed(row.segmentId) });
+    this.#greatest = this.#table.greatest();
   }
 
   /** In order of their numbers. */
@@ -119,161 +72,143 @@ export class SegmentIndex {
   }
 
   find(blobId: string): Location | undefined {
-    const row = this.#read(() => this.#find.get(keyOf(blobId)) as Row | undefined);
-    return (
-      row && {
-        segment: row.segment,
-        offsetBytes: row.offset_bytes,
-        sizeBytes: row.size_bytes,
-        crc32c: row.crc32c,
-        writtenAtMs: row.written_at_ms,
-      }
-    );
+    const pending = this.#pending.get(blobId);
+    if (pending !== undefined) return pending ?? undefined;
+    if (blobId > this.#greatest) return undefined;
+    const recent = this.#recent.get(blobId);
+    if (recent !== undefined) return recent;
+    const found = this.#table.find(blobId);
+    if (found !== undefined) this.#recent.set(blobId, found);
+    return found;
   }
 
   /** True when a segment other than this one still holds an older record of the blob. */
   isSupersededOutside(segment: number, blobId: string): boolean {
-    return this.#read(() => this.#isSuperseded.get(keyOf(blobId), segment)) !== undefined;
+    return (
+      this.#superseded.some((one) => one.blobId === blobId && one.segment !== segment) ||
+      this.#table.isSupersededOutside(segment, blobId)
+    );
   }
 
-  list(afterBlobId: string, limit: number): { blobId: string; sizeBytes: number; writtenAtMs: number }[] {
-    type PageRow = { blob_id: Buffer; size_bytes: number; written_at_ms: number };
-    const rows = this.#read(() => this.#page.all(keyOf(afterBlobId), limit) as PageRow[]);
-    return rows.map((row) => ({
-      blobId: uuidOf(row.blob_id.toString("hex")),
-      sizeBytes: row.size_bytes,
-      writtenAtMs: row.written_at_ms,
-    }));
+  list(afterBlobId: string, limit: number): ListedBlob[] {
+    if (this.#pending.size === 0) return this.#table.page(afterBlobId, limit);
+    // As many more as may turn out to be deleted or listed twice.
+    const listed = this.#table
+      .page(afterBlobId, limit + this.#pending.size)
+      .filter(({ blobId }) => !this.#pending.has(blobId));
+    for (const [blobId, location] of this.#pending)
+      if (location !== null && blobId > afterBlobId)
+        listed.push({ blobId, sizeBytes: location.sizeBytes, writtenAtMs: location.writtenAtMs });
+    return listed.sort((a, b) => (a.blobId < b.blobId ? -1 : 1)).slice(0, limit);
   }
 
   addSegment(segment: number, segmentId: string, throughBytes: number): SegmentState {
     const seed = segmentSeed(segmentId);
     const state = { segment, segmentId, seed, throughBytes, liveBytes: 0, liveBlobs: 0 };
-    this.#transaction(() => this.#save(state));
     this.#segments.set(segment, state);
+    this.#touched.add(state);
     return state;
   }
 
   /** Its file is gone, and no blob's newest record was in it. */
   removeSegment(segment: number): void {
-    this.#transaction(() => {
-      this.#database.prepare("DELETE FROM superseded WHERE segment = ?").run(segment);
-      this.#database.prepare("DELETE FROM segments WHERE segment = ?").run(segment);
-    });
+    const state = this.#segments.get(segment);
     this.#segments.delete(segment);
+    if (state !== undefined) this.#touched.delete(state);
+    this.#write(segment);
   }
 
-  /** Takes up durable records of one segment, in their order, and that it is indexed through `throughBytes`; all or nothing. */
+  /**
+   * Takes up durable records of one segment, in their order, and that it is indexed through `throughBytes`. Throws
+   * DiskError when an earlier flush failed and does so again; then nothing is taken up.
+   */
   apply(state: SegmentState, throughBytes: number, records: readonly IndexedRecord[]): void {
-    const touched = new Map([[state.segment, { ...state, throughBytes }]]);
-    const stateOf = (segment: number) => {
-      let copy = touched.get(segment);
-      const known = this.#segments.get(segment);
-      if (copy === undefined && known !== undefined) {
-        copy = { ...known };
-        touched.set(segment, copy);
-      }
-      return copy;
-    };
-    this.#transaction(() => {
-      for (const record of records) {
-        const key = keyOf(record.blobId);
-        const { location } = record;
-        const previous = record.previous === "look" ? this.find(record.blobId) : record.previous;
-        if (previous !== undefined && isNewer(previous, location)) {
-          // A tail that could not be indexed when it was written, while later segments were.
-          this.#supersede.run(key, location.segment);
-          continue;
-        }
-        const before = previous && stateOf(previous.segment);
-        if (previous !== undefined && before !== undefined) {
-          before.liveBytes -= recordHeaderBytes + previous.sizeBytes;
-          before.liveBlobs -= 1;
-          if (previous.segment !== state.segment) this.#supersede.run(key, previous.segment);
-        }
-        if (record.kind === "tombstone") {
-          this.#remove.run(key);
-          continue;
-        }
-        this.#put.run(
-          key,
-          state.segment,
-          location.offsetBytes,
-          location.sizeBytes,
-          location.crc32c,
-          location.writtenAtMs,
-        );
-        const mine = stateOf(state.segment) as SegmentState;
-        mine.liveBytes += recordHeaderBytes + location.sizeBytes;
-        mine.liveBlobs += 1;
-      }
-      for (const copy of touched.values()) this.#save(copy);
-    });
-    for (const copy of touched.values())
-      Object.assign(this.#segments.get(copy.segment) as SegmentState, copy);
+    if (this.#failed) this.flush();
+    state.throughBytes = throughBytes;
+    this.#touched.add(state);
+    for (const record of records) this.#take(state, record);
+  }
+
+  /** Writes to SQLite when there is enough; an error of the disk is kept for the next `apply`. */
+  flushIfDue(): void {
+    if (this.#pending.size < flushBlobs && this.#pendingBytes < flushBytes) return;
+    try {
+      this.flush();
+    } catch {
+      this.#failed = true;
+    }
+  }
+
+  /** Writes all that is known to SQLite. Throws DiskError; then all of it is still to be written. */
+  flush(): void {
+    if (this.#touched.size > 0) this.#write(undefined);
   }
 
   /** Forgets everything: it did not fit the segments. */
   clear(): void {
-    this.#transaction(() => {
-      this.#database.exec("DELETE FROM blobs; DELETE FROM segments; DELETE FROM superseded");
-    });
+    this.#table.clear();
     this.#segments.clear();
+    this.#recent.clear();
+    this.#forgetPending();
+    this.#greatest = "";
   }
 
   close(): void {
-    this.#database.close();
-  }
-
-  #save(state: SegmentState): void {
-    this.#saveSegment.run(
-      state.segment,
-      state.segmentId,
-      state.throughBytes,
-      state.liveBytes,
-      state.liveBlobs,
-    );
-  }
-
-  #load(): void {
-    type SegmentRow = {
-      segment: number;
-      segment_id: string;
-      through_bytes: number;
-      live_bytes: number;
-      live_blobs: number;
-    };
-    for (const row of this.#database.prepare("SELECT * FROM segments").all() as SegmentRow[])
-      this.#segments.set(row.segment, {
-        segment: row.segment,
-        segmentId: row.segment_id,
-        seed: segmentSeed(row.segment_id),
-        throughBytes: row.through_bytes,
-        liveBytes: row.live_bytes,
-        liveBlobs: row.live_blobs,
-      });
-  }
-
-  #read<T>(work: () => T): T {
     try {
-      return work();
-    } catch (error) {
-      throw asDiskError(error);
+      this.flush();
+    } catch {
+      // What is missing is replayed at the next start.
     }
+    this.#table.close();
+  }
+
+  #take(state: SegmentState, record: IndexedRecord): void {
+    const { blobId, location } = record;
+    this.#pendingBytes += recordHeaderBytes + location.sizeBytes;
+    const previous = record.previous === "look" ? this.find(blobId) : record.previous;
+    if (previous !== undefined && isNewer(previous, location)) {
+      // A tail that could not be indexed when it was written, while later segments were.
+      this.#superseded.push({ blobId, segment: location.segment });
+      return;
+    }
+    const before = previous && this.#segments.get(previous.segment);
+    if (previous !== undefined && before !== undefined) {
+      before.liveBytes -= recordHeaderBytes + previous.sizeBytes;
+      before.liveBlobs -= 1;
+      this.#touched.add(before);
+      if (before !== state) this.#superseded.push({ blobId, segment: previous.segment });
+    }
+    if (record.kind === "tombstone") {
+      this.#pending.set(blobId, null);
+      return;
+    }
+    this.#pending.set(blobId, location);
+    if (blobId > this.#greatest) this.#greatest = blobId;
+    state.liveBytes += recordHeaderBytes + location.sizeBytes;
+    state.liveBlobs += 1;
+  }
+
+  #write(removed: number | undefined): void {
+    this.#table.write(
+      { blobs: this.#pending, superseded: this.#superseded, segments: [...this.#touched] },
+      removed,
+    );
+    for (const [blobId, location] of this.#pending) {
+      if (location === null) this.#recent.forget(blobId);
+      else this.#recent.set(blobId, location);
+    }
+    this.#forgetPending();
+  }
+
+  #forgetPending(): void {
+    this.#pending = new Map();
+    this.#superseded = [];
+    this.#touched.clear();
+    this.#pendingBytes = 0;
+    this.#failed = false;
   }
 }
 
 function isNewer(one: Location, other: Location): boolean {
   return one.segment === other.segment ? one.offsetBytes > other.offsetBytes : one.segment > other.segment;
-}
-
-function keyOf(blobId: string): Buffer {
-  return Buffer.from(blobId.replaceAll("-", ""), "hex");
-}
-
-/** SQLite's errors in the words that the volume judges (P9). */
-function asDiskError(error: unknown): unknown {
-  if (!(error instanceof Sqlite.SqliteError)) return error;
-  const code = error.code.startsWith("SQLITE_FULL") ? "ENOSPC" : "EIO";
-  return new DiskError(code, `the index of segments: ${error.code} ${error.message}`);
 }

@@ -4,7 +4,7 @@ import { blockBytes } from "./block-checksums";
 import type { Disk } from "./disk";
 import type { BlobSummary, ByteRange } from "./engine";
 import { resolveRange } from "./file-blob-reader";
-import type { OpenFiles } from "./open-files";
+import type { HeldFile, OpenFiles } from "./open-files";
 import { ScratchBuffers } from "./scratch-buffers";
 import type { SegmentFiles } from "./segment-files";
 import {
@@ -15,6 +15,7 @@ import {
   recordHeaderBytes,
 } from "./segment-format";
 import type { Location } from "./segment-index";
+import { SmallMemory } from "./small-memory";
 
 const windowBytes = Math.ceil(maxRecordBytes / alignBytes) * alignBytes + alignBytes;
 
@@ -24,6 +25,7 @@ export class SegmentReader {
   readonly #files: SegmentFiles;
   readonly #open: OpenFiles;
   readonly #windows: ScratchBuffers<Uint8Array>;
+  readonly #memory = new SmallMemory();
 
   constructor(disk: Disk, files: SegmentFiles, open: OpenFiles) {
     this.#disk = disk;
@@ -34,25 +36,46 @@ export class SegmentReader {
 
   /** The verified bytes of a range, in memory of the caller's own: with one call, unless the range begins behind the first block. */
   async read(blobId: string, location: Location, seed: number, range: ByteRange): Promise<Uint8Array> {
-    const { sizeBytes, offsetBytes } = location;
-    const resolved = resolveRange(range, sizeBytes);
-    const endBytes = resolved.offsetBytes + resolved.lengthBytes;
-    const first = Math.floor(resolved.offsetBytes / blockBytes);
-    const toBytes = Math.min(Math.ceil(endBytes / blockBytes) * blockBytes, sizeBytes);
-    const fromBytes = Math.min(first * blockBytes, toBytes);
-    const open = await this.#open.acquire(String(location.segment), this.#files.pathOf(location.segment));
+    const held = await this.#open.acquire(String(location.segment), this.#files.pathOf(location.segment));
+    return this.#readHeld(held, blobId, location, seed, range);
+  }
+
+  /** As `read`; undefined when the segment's file is not open yet. */
+  readIfOpen(
+    blobId: string,
+    location: Location,
+    seed: number,
+    range: ByteRange,
+  ): Promise<Uint8Array> | undefined {
+    const held = this.#open.acquireOpen(String(location.segment));
+    return held && this.#readHeld(held, blobId, location, seed, range);
+  }
+
+  async #readHeld(
+    { file, release }: HeldFile,
+    blobId: string,
+    location: Location,
+    seed: number,
+    range: ByteRange,
+  ): Promise<Uint8Array> {
     try {
-      const { fd } = open.file;
+      const { sizeBytes, offsetBytes } = location;
+      const resolved = resolveRange(range, sizeBytes);
+      const endBytes = resolved.offsetBytes + resolved.lengthBytes;
+      const first = Math.floor(resolved.offsetBytes / blockBytes);
+      const toBytes = Math.min(Math.ceil(endBytes / blockBytes) * blockBytes, sizeBytes);
+      const fromBytes = Math.min(first * blockBytes, toBytes);
       let header: Buffer;
       let content: Buffer;
       if (first === 0) {
-        const bytes = await this.#bytesAt(fd, offsetBytes, recordHeaderBytes + toBytes);
-        header = bytes.subarray(0, recordHeaderBytes);
-        content = bytes.subarray(recordHeaderBytes);
+        const bytes = this.#memory.take(recordHeaderBytes + toBytes);
+        const count = await this.#disk.read(file.fd, bytes, offsetBytes);
+        header = bytes.subarray(0, Math.min(recordHeaderBytes, count));
+        content = bytes.subarray(header.length, count);
       } else {
         [header, content] = await Promise.all([
-          this.#bytesAt(fd, offsetBytes, recordHeaderBytes),
-          this.#bytesAt(fd, offsetBytes + recordHeaderBytes + fromBytes, toBytes - fromBytes),
+          this.#bytesAt(file.fd, offsetBytes, recordHeaderBytes),
+          this.#bytesAt(file.fd, offsetBytes + recordHeaderBytes + fromBytes, toBytes - fromBytes),
         ]);
       }
       const record = headerOf(header, 0, blobId, location, seed);
@@ -60,7 +83,7 @@ export class SegmentReader {
       checkBlocks(record, content, first, blobId);
       return content.subarray(resolved.offsetBytes - fromBytes, endBytes - fromBytes);
     } finally {
-      open.release();
+      release();
     }
   }
 
@@ -92,7 +115,7 @@ export class SegmentReader {
   }
 
   async #bytesAt(fd: number, positionBytes: number, lengthBytes: number): Promise<Buffer> {
-    const bytes = Buffer.allocUnsafeSlow(lengthBytes);
+    const bytes = this.#memory.take(lengthBytes);
     const count = await this.#disk.read(fd, bytes, positionBytes);
     return count === lengthBytes ? bytes : bytes.subarray(0, count);
   }

@@ -35,6 +35,7 @@ export async function recoverSegments(options: RecoveryOptions): Promise<Segment
       index.clear();
       await bringLevel(options, index);
     }
+    index.flush();
     return index;
   } catch (error) {
     index.close();
@@ -139,6 +140,7 @@ async function replay(
           previous: "look" as const,
         })),
       );
+      index.flushIfDue();
       const last = records.at(-1);
       if (report === undefined || last === undefined) return;
       const throughBytes = last.offsetBytes + recordHeaderBytes + last.header.sizeBytes;

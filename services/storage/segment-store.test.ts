@@ -118,6 +118,35 @@ describe("replay (P8)", () => {
     await again.close();
   });
 
+  test("what the index holds in memory only is found, listed and counted, and replayed after a crash", async () => {
+    const disk = await newDisk();
+    const blobIds = Array.from({ length: 40 }, () => newId());
+    let store = await openStore(disk, "/v");
+    // More than what goes to SQLite together, so that some of it is there and some is not.
+    const many = Array.from({ length: 1_200 }, () => newId());
+    await Promise.all(many.map((blobId) => write(store, blobId, contentOf(1))));
+    for (const blobId of blobIds) await write(store, blobId, contentOf(300));
+    await store.delete([many[0] as string, blobIds[0] as string]);
+    const kept = [...many.slice(1), ...blobIds.slice(1)].sort();
+    const check = async () => {
+      expect(store.blobs).toBe(kept.length);
+      expect(store.list("", 2_000).map((blob) => blob.blobId)).toEqual(kept);
+      expect(store.list(kept[10] as string, 5).map((blob) => blob.blobId)).toEqual(kept.slice(11, 16));
+      for (const blobId of blobIds.slice(1)) expect(await read(store, blobId)).toBe(textOf(contentOf(300)));
+      for (const blobId of [many[0], blobIds[0]])
+        expect(await read(store, blobId as string)).toBe("NO_SUCH_BLOB");
+    };
+    await check();
+    disk.keepsDatabases = true;
+    disk.crash();
+    store = await openStore(disk, "/v");
+    await check();
+    await store.close();
+    store = await openStore(disk, "/v");
+    await check();
+    await store.close();
+  });
+
   test("a torn end costs the last record only; what comes after goes to another segment", async () => {
     const lengthOf = 3 * (recordHeaderBytes + 300);
     for (const cut of [1, 50, 299, 300, 301, 350, 427]) {

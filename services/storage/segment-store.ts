@@ -134,7 +134,13 @@ export class SegmentStore {
 
   /** DAMAGED_BLOB, NO_SUCH_BLOB, RANGE_NOT_SATISFIABLE. */
   read(blobId: string, location: Location, range: ByteRange): Promise<Uint8Array> {
-    return this.#whereItLies(blobId, location, (at, { seed }) => this.#reader.read(blobId, at, seed, range));
+    const state = this.#index.segment(location.segment);
+    // Nearly every read is of a segment that is open already, which cannot be missing.
+    const reading = state && this.#reader.readIfOpen(blobId, location, state.seed, range);
+    return (
+      reading ??
+      this.#whereItLies(blobId, location, (at, { seed }) => this.#reader.read(blobId, at, seed, range))
+    );
   }
 
   /** DAMAGED_BLOB, NO_SUCH_BLOB. */

@@ -44,8 +44,8 @@ type Current = {
 };
 
 /**
- * The one writer of a volume's segments. What waits goes together: one synced write a batch, then one transaction of
- * the index, then all of the batch are told. No timers: alone, a record waits for its own write only.
+ * The one writer of a volume's segments. What waits goes together: one synced write a batch, then the index
+ * takes it up in memory, then all of the batch are told. No timers: alone, a record waits for its own write only.
  *
  * A segment is appended to only by the process that made it, and never again after a write that failed: nobody knows
  * what that left behind its last sound record.
@@ -149,7 +149,10 @@ export class SegmentWriter {
     }
     const endBytes = directFd === undefined ? filled : alignedUp(filled);
     this.#batch.fill(0, filled, endBytes);
-    await this.#disk.write(directFd ?? current.fd, [this.#batch.subarray(0, endBytes)], startBytes);
+    const written = this.#disk.write(directFd ?? current.fd, [this.#batch.subarray(0, endBytes)], startBytes);
+    // While the disk works: no answer waits for the index's own writes.
+    this.#index.flushIfDue();
+    await written;
     current.recordsEndBytes = startBytes + filled;
     this.#index.apply(state, startBytes + endBytes, indexed);
     return indexed.map(({ location }) => location);

@@ -54,6 +54,14 @@ export class StorageNode {
     return volume.beginWrite(blobId, sizeBytes);
   }
 
+  /** Writes content that is at hand, where `beginWrite` would; answers with the volume's id. */
+  async write(blobId: string, volumeId: string, content: Uint8Array, crc32c: number): Promise<string> {
+    if (this.#closed !== undefined) throw new CairnError("SHUTTING_DOWN");
+    const volume = volumeId === "" ? await this.#choose(blobId) : this.volume(volumeId);
+    await volume.write(blobId, content, crc32c);
+    return volume.id;
+  }
+
   /** Counts a write as being in progress, so that closing waits for it. */
   whileWriting<T>(work: Promise<T>): Promise<T> {
     this.#writing.add(work);

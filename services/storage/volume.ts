@@ -2,13 +2,14 @@ import { CairnError } from "../common/errors/cairn-error";
 import { startWorker, type Worker } from "../common/lifecycle/worker";
 import type { Logger } from "../common/log/logger";
 import type { Clock } from "../common/time/clock";
+import { fileBytesOf } from "./blob-format";
 import { codeOf, type Disk, isFatalToWrites, isOutOfSpace, isUnreadable } from "./disk";
 import type { DiskGate } from "./disk-gate";
 import type { BlobReading, BlobSummary, ByteRange, Cancellation, Engine, StoredBlob } from "./engine";
 import { allowDelete, equal, follow, type HistoryPosition } from "./history";
 import type { ScrubPosition, ScrubProgress } from "./scrub-position";
 import { type ScrubLimits, type ScrubPart, scrubRange } from "./scrub-range";
-import type { SpaceLedger } from "./space-ledger";
+import type { Reservation, SpaceLedger } from "./space-ledger";
 import type { Standing, VolumeStanding } from "./standing";
 import { volumeFileName } from "./volume-file";
 import type { VolumeMemory } from "./volume-memory";
@@ -103,14 +104,8 @@ export class Volume {
   async beginWrite(blobId: string, sizeBytes: number | undefined): Promise<VolumeWrite> {
     const { standing, ledger, engine } = this.#parts;
     standing.checkWrites();
-    let reservation = VolumeWrite.reserve(ledger, sizeBytes);
-    if (reservation === undefined) {
-      // The accounting errs on the side of full: the disk itself has the last word.
-      await this.refreshSpace();
-      standing.checkWrites();
-      reservation = VolumeWrite.reserve(ledger, sizeBytes);
-    }
-    if (reservation === undefined) throw standing.fullError();
+    const reservation =
+      VolumeWrite.reserve(ledger, sizeBytes) ?? (await this.#reserveAfterLooking(sizeBytes));
     return new VolumeWrite({
       volumeId: this.id,
       writer: engine.begin(blobId, sizeBytes),
@@ -119,6 +114,24 @@ export class Volume {
       standing,
       translate: (error) => this.#translateChange(error),
     });
+  }
+
+  /** Writes a replica whose content is at hand. Errors as of `beginWrite` and VolumeWrite. */
+  async write(blobId: string, content: Uint8Array, crc32c: number): Promise<void> {
+    const { engine, standing } = this.#parts;
+    standing.checkWrites();
+    const sizeBytes = content.length;
+    const reservation =
+      VolumeWrite.reserve(this.#parts.ledger, sizeBytes) ?? (await this.#reserveAfterLooking(sizeBytes));
+    try {
+      await engine.write(blobId, content, { sizeBytes, crc32c });
+    } catch (error) {
+      reservation.settle(0);
+      throw await this.#translateChange(error);
+    }
+    reservation.settle(fileBytesOf(sizeBytes));
+    // The disk has failed another write meanwhile: nothing of it is acknowledged any more (P9).
+    if (standing.isFenced) throw standing.fencedError();
   }
 
   async read(blobId: string, range: ByteRange, call: Cancellation): Promise<BlobReading> {
@@ -234,6 +247,16 @@ export class Volume {
     await Promise.all(this.#workers.map((worker) => worker.close()));
     await this.#parts.memory.settled();
     await this.#parts.engine.close();
+  }
+
+  /** The accounting errs on the side of full: the disk itself has the last word. VOLUME_FULL. */
+  async #reserveAfterLooking(sizeBytes: number | undefined): Promise<Reservation> {
+    const { standing, ledger } = this.#parts;
+    await this.refreshSpace();
+    standing.checkWrites();
+    const reservation = VolumeWrite.reserve(ledger, sizeBytes);
+    if (reservation === undefined) throw standing.fullError();
+    return reservation;
   }
 
   async *#translated(
