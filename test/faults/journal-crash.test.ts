@@ -3,7 +3,7 @@ import { bodyOf, type FolderName, folderNames, JournalWorld, whatLies } from "./
 import { type Random, seededRandom, seedOfRun } from "./support/random";
 
 /** CAIRN_JOURNAL_SEEDS=20000 for a long look. */
-const seeds = Number(process.env.CAIRN_JOURNAL_SEEDS ?? 60);
+const seeds = Number(process.env.CAIRN_JOURNAL_SEEDS ?? 40);
 
 /**
  * One seed: starts, appends, power cuts, and one folder at a time that fails, is missing, is emptied or comes from the
@@ -91,21 +91,61 @@ async function play(random: Random, bug?: JournalOptions["bug"]): Promise<string
 test(`${seeds} seeds of crashes and of one folder that fails, is lost or comes from the past lose and undo nothing`, async () => {
   const first = seedOfRun("journal");
   for (let seed = first; seed < first + seeds; seed++)
-    expect({ seed, wrong: await play(seededRandom(seed)) }).toEqual({ seed, wrong: undefined });
+    expect({ seed, wrong: await play(seededRandom(seed)).catch((error) => String(error.stack)) }).toEqual({
+      seed,
+      wrong: undefined,
+    });
 }, 600_000);
 
-/** Seeds shortly before the first that shows each bug, so that a run need not look for it. */
-test.each([
-  ["no-epoch", 15],
-  ["no-claim", 284],
-  ["no-sync", 1],
-] as const)(
+/**
+ * The interleaving that epochs and claims are there for (P5): what only A holds, and nobody was told of, goes further
+ * than what B and C then acknowledge without it.
+ */
+async function unfollowedTail(random: Random, bug?: JournalOptions["bug"]): Promise<string | undefined> {
+  const world = new JournalWorld(random, bug);
+  await world.makeFolders();
+  const write = async (journal: Journal, texts: readonly string[]) =>
+    Promise.allSettled(texts.map((text) => journal.append("transaction", bodyOf(text))));
+  const first = await world.open();
+  await write(first, ["told 1"]);
+  await first.close();
+  world.missing.add("b");
+  const alone = await world.open();
+  world.missing.add("c");
+  const lost = await write(alone, ["a 1", "a 2", "a 3", "a 4", "a 5", "a 6"]);
+  if (lost.some(({ status }) => status === "fulfilled")) return "acknowledged by one folder";
+  // What A was given reaches its disk all the same.
+  await new Promise((resolve) => setImmediate(resolve));
+  world.crash();
+  await alone.close();
+  world.missing.clear();
+  world.missing.add("a");
+  const others = await world.open();
+  const told = await write(others, ["told 2", "told 3"]);
+  if (told.some(({ status }) => status === "rejected")) return "two folders did not suffice";
+  world.crash();
+  await others.close();
+  world.missing.clear();
+  const last = await world.open();
+  const texts = (await whatLies(last)).map(({ text }) => text).filter((text) => text.startsWith("told"));
+  await last.close();
+  return texts.join() === "told 1,told 2,told 3" ? undefined : `only ${texts.join()} are left`;
+}
+
+test("a tail that only one folder holds is set aside when the others have gone on without it", async () => {
+  for (let seed = 1; seed <= 20; seed++) expect(await unfollowedTail(seededRandom(seed))).toBeUndefined();
+});
+
+test.each(["no-epoch", "no-claim", "no-sync"] as const)(
   "control: a journal with %s is caught",
-  async (bug, first) => {
-    let seed = first;
-    while (seed < first + 500 && (await play(seededRandom(seed), bug)) === undefined) seed += 1;
-    process.stdout.write(`${bug}: caught by seed ${seed}\n`);
-    expect(seed).toBeLessThan(first + 500);
+  async (bug) => {
+    const found: string[] = [];
+    for (let seed = 1; seed <= 20; seed++) {
+      const look = bug === "no-sync" ? play : unfollowedTail;
+      const wrong = await look(seededRandom(seed), bug);
+      if (wrong?.includes("are left") || wrong?.includes("is at")) found.push(wrong);
+    }
+    process.stdout.write(`${bug}: ${found.length} of 20 seeds, such as "${found[0]}"\n`);
+    expect(found.length).toBeGreaterThan(0);
   },
-  600_000,
 );

@@ -9,6 +9,7 @@ import { type LogEntry, logFilesOf, recordsAfter } from "./read-log";
 import { RecentRecords } from "./recent-records";
 import { encodeRecord, maxRecordBytes, origin, type Position, type RecordKind } from "./record";
 import { type JournalBug, JournalUnusable, type StartOptions, startLog } from "./start-log";
+import type { FileTexts } from "./statements";
 import { surveyFolder } from "./survey";
 
 export type JournalOptions = StartOptions & {
@@ -18,9 +19,6 @@ export type JournalOptions = StartOptions & {
   /** Records kept in memory for folders that are slower than the others. Default 8 MiB. */
   readonly recentBytes?: number;
 };
-
-/** Texts that this log file holds already, each with its number: whoever encodes a body may refer to them. */
-export type FileTexts = Map<string, number>;
 
 /** How one folder is, for health, metrics and people. */
 export type FolderStatus = {
@@ -57,6 +55,7 @@ export class Journal {
   #behind = new Map<string, string>();
   #recent: RecentRecords;
   #file: { texts: FileTexts; bytes: number } | undefined;
+  #lastFile = "";
   #last: Position = origin;
   #durable = 0;
   #waiting: Waiting[] = [];
@@ -120,16 +119,18 @@ export class Journal {
       history: this.#claim.history,
       epoch: this.#claim.epoch,
       previous: this.#last,
+      previousFile: this.#lastFile,
       members: this.#members,
       madeAtMs: this.#options.nowMs(),
     };
     const { bytes, position } = encodeRecord(this.#last, this.#claim.epoch, kind, body);
     file.bytes += bytes.length;
+    if (isFirst) this.#lastFile = logFileName(header);
     this.#last = position;
     this.#recent.add({
       number: position.number,
       bytes,
-      begins: isFirst ? { name: logFileName(header), header: encodeFileHeader(header) } : undefined,
+      begins: isFirst ? { name: this.#lastFile, header: encodeFileHeader(header) } : undefined,
     });
     return new Promise((resolve, reject) => {
       this.#waiting.push({ position, resolve, reject });
@@ -244,6 +245,7 @@ export class Journal {
     this.#members = started.members;
     this.#joining = undefined;
     this.#last = started.tail;
+    this.#lastFile = started.lastFile;
     this.#durable = started.tail.number;
     this.#file = undefined;
     this.#recent = this.#newRecent();

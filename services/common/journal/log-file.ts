@@ -18,6 +18,8 @@ export type LogFileHeader = {
   readonly epoch: number;
   /** The record before its first. */
   readonly previous: Position;
+  /** The file that holds that record, "" for none: where it is missing, what lies before it is no part of this log. */
+  readonly previousFile: string;
   /** The folders that count, as of then. */
   readonly members: readonly string[];
   readonly madeAtMs: number;
@@ -39,6 +41,15 @@ export function logFileName(header: LogFileHeader): string {
 
 export function isLogFileName(name: string): boolean {
   return /^\d{16}-\d{8}\.log$/.test(name);
+}
+
+/** The last files of a log without a gap, and the names of those before one. */
+export function withoutGaps(files: readonly LogFile[]): { files: LogFile[]; beforeGap: string[] } {
+  const gap = files.findLastIndex(
+    (file, index) => index > 0 && file.header.previousFile !== files[index - 1]?.name,
+  );
+  const from = Math.max(gap, 0);
+  return { files: files.slice(from), beforeGap: files.slice(0, from).map(({ name }) => name) };
 }
 
 /** One block: magic, length and CRC-32C of the text, the header as JSON that people can read, padding. */

@@ -1,12 +1,12 @@
 import type { JournalDisk } from "./journal-disk";
-import { isLogFileName, type LogFile, readFileHeader, readRecords } from "./log-file";
+import { isLogFileName, type LogFile, readFileHeader, readRecords, withoutGaps } from "./log-file";
 import { isSame, type LogRecord, type Position } from "./record";
 import { type Transaction, TransactionReader } from "./statements";
 
 /** A record with what it says, where it is a transaction. */
 export type LogEntry = LogRecord & { readonly transaction: Transaction | undefined };
 
-/** The log files of a folder with sound headers of this history, in order. */
+/** The log files of a folder with sound headers of this history, in order and without a gap. */
 export async function logFilesOf(disk: JournalDisk, folder: string, history: string): Promise<LogFile[]> {
   const files: LogFile[] = [];
   for (const name of (await disk.list(folder)).filter(isLogFileName).sort()) {
@@ -14,7 +14,7 @@ export async function logFilesOf(disk: JournalDisk, folder: string, history: str
     const header = await readFileHeader(disk, path);
     if (header?.history === history) files.push({ path, name, header });
   }
-  return files;
+  return withoutGaps(files).files;
 }
 
 /**
@@ -47,8 +47,6 @@ async function* walk(
   let last: Position | undefined;
   for (const [index, file] of files.entries()) {
     const next = files[index + 1];
-    // A file that another epoch began anew with the same record holds none that count.
-    if (next !== undefined && next.header.previous.number === file.header.previous.number) continue;
     if (last !== undefined && !isSame(file.header.previous, last)) return;
     last = file.header.previous;
     const reader = new TransactionReader();

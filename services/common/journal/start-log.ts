@@ -31,6 +31,8 @@ export type Started = {
   readonly members: readonly string[];
   /** Where the log ends. */
   readonly tail: Position;
+  /** The file that it ends in, "" before the first. */
+  readonly lastFile: string;
   readonly level: readonly { readonly folder: string; readonly member: string }[];
   /** Folders that hold another's log, none, or could not be read. */
   readonly behind: readonly { readonly folder: string; readonly reason: string }[];
@@ -66,7 +68,7 @@ export async function startLog(options: StartOptions): Promise<Started> {
       return { folder, member };
     });
     requireQuorum(level.length === folders.length ? level.length : 0, behind, options);
-    return { claim, members: level.map(({ member }) => member), tail: origin, level, behind };
+    return { claim, members: level.map(({ member }) => member), tail: origin, lastFile: "", level, behind };
   }
 
   const counted = known.filter(
@@ -95,7 +97,8 @@ export async function startLog(options: StartOptions): Promise<Started> {
   });
   requireQuorum(level.length, behind, options);
   const claim = { history: winner.claim.history, epoch, claimId };
-  return { claim, members: winner.members, tail: winner.tail, level, behind };
+  const lastFile = winner.files.at(-1)?.name ?? "";
+  return { claim, members: winner.members, tail: winner.tail, lastFile, level, behind };
 }
 
 /** The log that goes furthest, of the history that most folders have. A folder that left its own members is none. */

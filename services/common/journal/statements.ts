@@ -1,4 +1,5 @@
-import type { FileTexts } from "./journal";
+/** Texts that a log file holds already, each with its number: whoever encodes a body may refer to them. */
+export type FileTexts = Map<string, number>;
 
 /** A value that SQLite takes as a parameter. */
 export type SqlValue = null | number | bigint | string | Uint8Array;
@@ -114,7 +115,10 @@ class Writer {
 
   reference(text: string, texts: FileTexts): void {
     const known = texts.get(text);
-    if (known !== undefined) return this.count(known + 2);
+    if (known !== undefined) {
+      this.count(known + 2);
+      return;
+    }
     const isKept = texts.size < maxTexts;
     if (isKept) texts.set(text, texts.size);
     this.count(isKept ? 0 : 1);

@@ -1,6 +1,6 @@
 import { type Claim, readClaim } from "./claim-file";
 import { codeOf, type JournalDisk } from "./journal-disk";
-import { isLogFileName, type LogFile, readFileHeader, readRecords } from "./log-file";
+import { isLogFileName, type LogFile, readFileHeader, readRecords, withoutGaps } from "./log-file";
 import { membersOf } from "./members";
 import { origin, type Position } from "./record";
 
@@ -8,9 +8,9 @@ import { origin, type Position } from "./record";
 export type Survey = {
   readonly folder: string;
   readonly claim: Claim | undefined;
-  /** In order, each with a record at least. */
+  /** In order and without a gap; the last has a record at least. */
   readonly files: readonly LogFile[];
-  /** Names of log files without a sound header or record: what a crash left, or damage. */
+  /** Names of log files without a sound header or record, or before a gap: what a crash left, or damage. */
   readonly unsound: readonly string[];
   /** Where its log ends: its last sound record. */
   readonly tail: Position;
@@ -49,7 +49,11 @@ export async function surveyFolder(disk: JournalDisk, folder: string): Promise<S
       tailEndBytes = record.endBytes;
       members = membersOf(record) ?? members;
     }
-    if (tail !== undefined) return { folder, claim, files, unsound, tail, tailEndBytes, members };
+    if (tail !== undefined) {
+      const whole = withoutGaps(files);
+      unsound.push(...whole.beforeGap);
+      return { folder, claim, files: whole.files, unsound, tail, tailEndBytes, members };
+    }
     unsound.push(last.name);
     files.pop();
   }

@@ -1,7 +1,7 @@
-import { type FileTexts, Journal, type JournalOptions } from "../../../services/common/journal/journal";
+import { Journal, type JournalOptions } from "../../../services/common/journal/journal";
 import type { JournalDisk } from "../../../services/common/journal/journal-disk";
 import { origin } from "../../../services/common/journal/record";
-import { encodeTransaction } from "../../../services/common/journal/statements";
+import { encodeTransaction, type FileTexts } from "../../../services/common/journal/statements";
 import { DiskError } from "../../../services/storage/disk";
 import { SimulatedDisk } from "../../../services/storage/simulated-disk";
 import type { Random } from "./random";
