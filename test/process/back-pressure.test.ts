@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import type { Socket } from "node:net";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type EmbeddedProcess, serveCairn } from "../support/cairn-process";
 import { Http } from "../support/http";
+import { peaksDuring, residentMib } from "../support/memory";
+import { pushUntilStopped, stalledReader } from "../support/slow-clients";
 import { until } from "../support/until";
 
 /** Back-pressure from end to end (I7), seen from outside: the memory of the real process while somebody is slow. */
@@ -41,55 +42,17 @@ async function* blocks(): AsyncGenerator<Uint8Array> {
   for (let sent = 0; sent < bigBytes; sent += mib) yield block;
 }
 
-async function memoryMib(): Promise<number> {
-  const text = await readFile(`/proc/${store.child.pid}/status`, "utf8");
-  return Number(/VmRSS:\s+(\d+) kB/.exec(text)?.[1]) / 1024;
-}
+const memoryMib = () => residentMib(store.child.pid as number);
 
 /** The most memory that is seen while `work` runs. */
 async function peakDuring(work: Promise<unknown>): Promise<number> {
-  let running = true;
-  let peak = await memoryMib();
-  const watching = (async () => {
-    while (running) {
-      peak = Math.max(peak, await memoryMib());
-      await delay(50);
-    }
-  })();
-  await work.finally(() => {
-    running = false;
-  });
-  await watching;
-  return peak;
-}
-
-/** A download that takes nothing after the first bytes. */
-async function stalledReader(): Promise<Socket> {
-  const socket = http.socket();
-  socket.write(`${http.head("GET", "/slow/big", "Connection: close")}\r\n`);
-  await once(socket, "readable");
-  return socket;
-}
-
-/** How far a stalled upload got: what the kernel and the store took before they stopped taking. */
-async function pushUntilStopped(socket: Socket, mostBytes: number): Promise<number> {
-  let pushed = 0;
-  while (pushed < mostBytes) {
-    if (!socket.write(block)) {
-      const went = await Promise.race([
-        once(socket, "drain").then(() => true),
-        delay(1_500).then(() => false),
-      ]);
-      if (!went) break;
-    }
-    pushed += mib;
-  }
-  return pushed;
+  const [peak] = await peaksDuring([store.child.pid as number], work);
+  return peak ?? Number.NaN;
 }
 
 test("a reader that stops stops the store's reading: memory does not follow the object's size", async () => {
   const before = await memoryMib();
-  const socket = await stalledReader();
+  const socket = await stalledReader(http, "/slow/big");
   const peak = await peakDuring(delay(2_500));
   expect(peak - before).toBeLessThan(64);
   let received = 0;
@@ -103,7 +66,7 @@ test("a reader that stops stops the store's reading: memory does not follow the 
 
 test("thirty readers that stop at once hold a bounded share each, and all of it is released when they go", async () => {
   const before = await memoryMib();
-  const sockets = await Promise.all(Array.from({ length: 30 }, stalledReader));
+  const sockets = await Promise.all(Array.from({ length: 30 }, () => stalledReader(http, "/slow/big")));
   const peak = await peakDuring(delay(2_500));
   // A reader may hold a chunk in each hand and a socket's buffer, not the object.
   expect(peak - before).toBeLessThan(30 * 8);
@@ -118,7 +81,7 @@ test("thirty readers that stop at once hold a bounded share each, and all of it 
 test("two hundred slow downloads in turn leave no memory behind", async () => {
   const rounds = async (times: number) => {
     for (let time = 0; time < times; time++) {
-      const sockets = await Promise.all(Array.from({ length: 20 }, stalledReader));
+      const sockets = await Promise.all(Array.from({ length: 20 }, () => stalledReader(http, "/slow/big")));
       for (const socket of sockets) socket.destroy();
     }
   };
@@ -153,7 +116,7 @@ test("a store that stops taking stops the uploader: a stopped process takes no m
   store.child.kill("SIGSTOP");
   let pushed: number;
   try {
-    pushed = await pushUntilStopped(socket, bigBytes - 2 * mib);
+    pushed = await pushUntilStopped(socket, block, bigBytes - 2 * mib);
   } finally {
     store.child.kill("SIGCONT");
   }

@@ -10,6 +10,7 @@ import {
 } from "@grpc/grpc-js";
 import { CarryRequestSchema, CarryResponseSchema } from "../../../gen/cairn/common/v1/calls_pb";
 import { type Call, endReason, throwIfEnded } from "./call";
+import { holdFewMessages } from "./few-messages";
 import { grpcChannelOptions } from "./grpc-options";
 import { asBuffer } from "./grpc-server";
 import { GrpcSessions } from "./grpc-sessions";
@@ -46,6 +47,7 @@ const sessionOptions = { ...grpcChannelOptions, "grpc.use_local_subchannel_pool"
  */
 export function connectGrpc(address: string, clusterSecret: string, resetLimit?: ResetLimit): GrpcConnection {
   keepByteOrderMarks();
+  holdFewMessages();
   const sessions = new GrpcSessions(
     () => new Client(address, credentials.createInsecure(), sessionOptions),
     resetLimit,

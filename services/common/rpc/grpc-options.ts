@@ -11,8 +11,8 @@ export const grpcChannelOptions: ChannelOptions = {
   "grpc.keepalive_time_ms": 20_000,
   "grpc.keepalive_timeout_ms": 5_000,
   "grpc.keepalive_permit_without_calls": 1,
-  // Windows of 64 KiB, the default, stall large bodies.
-  "grpc-node.flow_control_window": 4 * 1024 * 1024,
+  // Windows of 64 KiB, the default, stall large bodies; above 1 MiB only memory grows.
+  "grpc-node.flow_control_window": 1024 * 1024,
   // A peer that comes back is found within a second.
   "grpc.initial_reconnect_backoff_ms": 100,
   "grpc.max_reconnect_backoff_ms": 1_000,

@@ -16,6 +16,7 @@ import { CallService, type CarryRequest, type CarryResponse } from "../../../gen
 import { ConfigError } from "../config/options";
 import { CairnError, toCairnError } from "../errors/cairn-error";
 import { type Call, callOver, newCall } from "./call";
+import { holdFewMessages } from "./few-messages";
 import { grpcChannelOptions } from "./grpc-options";
 import { createGrpcHealth, type GrpcHealth, type PeerDependency } from "./health";
 import { type AnyMethod, type Interceptor, intercept, type ServiceImpl } from "./service";
@@ -50,6 +51,7 @@ type AnyServerCall =
 /** Serves our service interface by grpc-js, which is three times as fast for unary calls as connect-node. */
 export function createGrpcServer(peerCheck: PeerCheck): GrpcServer {
   keepByteOrderMarks();
+  holdFewMessages();
   const server = new Server(grpcChannelOptions);
   const added: string[] = [];
   const carried = new Map<string, CarriedMethod>();
