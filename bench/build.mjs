@@ -2,7 +2,7 @@
 import { build } from "esbuild";
 
 await build({
-  entryPoints: ["run", "floor", "listing", "node"].map((name) => `bench/${name}.ts`),
+  entryPoints: ["run", "floor", "listing", "node", "start"].map((name) => `bench/${name}.ts`),
   outdir: "dist/bench",
   bundle: true,
   packages: "external",
