@@ -8,19 +8,18 @@ import { runService } from "./cli/service";
 import { split } from "./cli/split";
 import { storageDump } from "./cli/storage-dump";
 import { storageReindex } from "./cli/storage-reindex";
+import { threadPoolSize } from "./cli/thread-pool";
 import { ConfigError, readSettings, type Settings } from "./common/config/options";
 import { CairnError, hasReason } from "./common/errors/cairn-error";
 import { FolderHeldError } from "./common/lifecycle/folder-lock";
 import { NewerSchemaError } from "./common/sql/migrate";
 import { type Role, roles } from "./compose";
 
-/** Four calls a disk and eight more (P9): a disk that hangs must not hold the threads of the others. */
-const threadsOfThreeDisks = 20;
-
 /** The only reader of the environment. */
 function settingsOf(flags: Record<string, unknown>): Settings {
-  process.env.UV_THREADPOOL_SIZE ??= String(threadsOfThreeDisks);
-  return readSettings(flagsOf(flags), process.env);
+  const settings = readSettings(flagsOf(flags), process.env);
+  process.env.UV_THREADPOOL_SIZE ??= String(threadPoolSize(settings));
+  return settings;
 }
 
 const shared = ["data", "host", "shutdownGrace", "logLevel", "logFormat"] as const;

@@ -8,9 +8,9 @@ export type StorageConfig = {
   readonly reserveBytes: number;
   /** A call to a disk that takes longer suspends its volume (P9). */
   readonly suspendAfterMs: number;
-  /** So many suspensions since the start fence the volume. */
+  /** So many suspensions within a day fence the volume, those before a restart too. */
   readonly suspensionsToFence: number;
-  /** So many blobs whose reading failed with EIO since the start fence the volume. */
+  /** So many blobs whose reading failed with EIO fence the volume, those before a restart too; at most 1,000. */
   readonly damagesToFence: number;
   /** Calls that one volume may have in libuv's pool at once (P9: four a disk). */
   readonly callsAtOnce: number;

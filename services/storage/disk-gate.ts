@@ -12,13 +12,20 @@ export type DiskGateOptions = {
   /** Most calls of this volume in libuv's pool: a disk that hangs must not stop the others (P9). */
   readonly callsAtOnce: number;
   readonly suspendAfterMs: number;
+  /** So many suspensions within a day fence. */
   readonly suspensionsToFence: number;
+  /** When the volume was suspended before this start. */
+  readonly suspendedAtMs: readonly number[];
   /** Called once, when the volume becomes fenced by what a call returned or by too many suspensions. */
   readonly onFence: (detail: string) => void;
   readonly onSuspension: () => void;
+  /** Called when it opens again, with the times of its suspensions of the last day. */
+  readonly onResume: (suspendedAtMs: readonly number[]) => void;
   /** Writes a little, synced. Asked when all late calls have come back. */
   readonly probe: () => Promise<void>;
 };
+
+const dayMs = 24 * 60 * 60 * 1_000;
 
 type Asked = {
   readonly kind: CallKind;
@@ -47,17 +54,14 @@ export class DiskGate {
   readonly #running = new Map<number, Running>();
   readonly #waiting: Asked[] = [];
   #nextCall = 0;
-  #suspensions = 0;
+  #suspendedAtMs: readonly number[];
   /** Calls with lower numbers had begun when the volume was suspended. */
   #lateBefore = 0;
   #probing = false;
 
   constructor(options: DiskGateOptions) {
     this.#options = options;
-  }
-
-  get suspensions(): number {
-    return this.#suspensions;
+    this.#suspendedAtMs = options.suspendedAtMs;
   }
 
   /**
@@ -72,6 +76,12 @@ export class DiskGate {
     });
   }
 
+  /** How long the oldest call that has not come back has lasted; 0 when there is none. */
+  get oldestCallMs(): number {
+    const [oldest] = this.#running.values();
+    return oldest === undefined ? 0 : this.#options.clock.monotonicMs() - oldest.startMs;
+  }
+
   /** Lets nobody wait for reads any more: the volume closes. */
   close(): void {
     for (const { giveUp } of this.#running.values()) giveUp?.();
@@ -82,9 +92,7 @@ export class DiskGate {
   tick(): void {
     const { standing, suspendAfterMs } = this.#options;
     if (!standing.isSuspended) {
-      const [oldest] = this.#running.values();
-      if (oldest !== undefined && this.#options.clock.monotonicMs() - oldest.startMs > suspendAfterMs)
-        this.#suspend();
+      if (this.oldestCallMs > suspendAfterMs) this.#suspend();
       return;
     }
     const [oldestCall] = this.#running.keys();
@@ -142,8 +150,9 @@ export class DiskGate {
   }
 
   #suspend(): void {
-    const { standing, suspendAfterMs, suspensionsToFence } = this.#options;
-    this.#suspensions += 1;
+    const { clock, standing, suspendAfterMs, suspensionsToFence } = this.#options;
+    const nowMs = clock.nowMs();
+    this.#suspendedAtMs = [...this.#suspendedAtMs, nowMs].filter((atMs) => atMs > nowMs - dayMs);
     this.#lateBefore = this.#nextCall;
     standing.suspend(`a call to the disk has lasted more than ${suspendAfterMs} ms`);
     this.#options.onSuspension();
@@ -153,7 +162,8 @@ export class DiskGate {
       if (waiting.kind === "read") waiting.reject(standing.suspendedError());
       else this.#waiting.push(waiting);
     }
-    if (this.#suspensions >= suspensionsToFence) this.#fence(`the disk hung ${this.#suspensions} times`);
+    const suspensions = this.#suspendedAtMs.length;
+    if (suspensions >= suspensionsToFence) this.#fence(`the disk hung ${suspensions} times within a day`);
   }
 
   async #probe(): Promise<void> {
@@ -163,7 +173,9 @@ export class DiskGate {
     try {
       // A fenced disk is not written to; it may be read again when its calls have come back.
       if (!standing.isFenced) await this.#options.probe();
-      if (clock.monotonicMs() - startMs <= suspendAfterMs) standing.resume();
+      if (clock.monotonicMs() - startMs > suspendAfterMs) return;
+      standing.resume();
+      if (!standing.isFenced) this.#options.onResume(this.#suspendedAtMs);
     } catch {
       // Its failure has been judged; a disk that failed otherwise is asked again at the next tick.
     } finally {

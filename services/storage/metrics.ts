@@ -18,6 +18,7 @@ export class StorageMetrics {
   readonly #state: Gauge<string>;
   readonly #calls: Durations;
   readonly #volumeBytes: Map<string, { read: number; written: number }>;
+  readonly #lost: Gauge<string>;
   readonly #damages: Counter<string>;
   readonly #suspensions: Counter<string>;
 
@@ -55,6 +56,11 @@ export class StorageMetrics {
           }
         },
       });
+    this.#lost = gauge(
+      "cairn_storage_lost_folder",
+      "1 for a folder whose disk failed or hung at the start.",
+      ["folder"],
+    );
     this.#damages = counter("cairn_storage_damaged_reads_total", "Reads that met damage.", ["volume"]);
     this.#suspensions = counter("cairn_storage_suspensions_total", "Times that the disk hung.", ["volume"]);
     const callsName = "cairn_storage_disk_call_seconds";
@@ -75,6 +81,10 @@ export class StorageMetrics {
     this.#capacity.set({ volume }, status.capacityBytes);
     this.#blobs.set({ volume }, status.blobs);
     for (const state of states) this.#state.set({ volume, state }, status.standing.state === state ? 1 : 0);
+  }
+
+  lost(folder: string): void {
+    this.#lost.set({ folder }, 1);
   }
 
   damage(volume: string): void {

@@ -6,6 +6,7 @@ import type { Clock } from "../common/time/clock";
 import { type ClaimedFolder, claimFolder, nameVolumes, UnusableFolder } from "./claim-folder";
 import type { StorageConfig } from "./config";
 import type { Disk } from "./disk";
+import { isDiskFailure, type LostFolder, within } from "./disk-failure";
 import { StorageMetrics } from "./metrics";
 import { openVolume } from "./open-volume";
 import { storageRpc } from "./rpc";
@@ -20,9 +21,13 @@ export type OpenStorageOptions = {
   readonly metrics: Metrics;
 };
 
+/** A disk that has not answered for so many times `suspendAfterMs` when its folder is claimed counts as lost. */
+const claimFactor = 4;
+
 /**
- * Opens a storage node on its folders. Throws UnusableFolder, whose message is for the start screen, when one of
- * them is foreign, newer, locked, not writable or full; then nothing is held.
+ * Opens a storage node on its folders. A node of several disks goes on without those that failed or hang (P9), which its
+ * health and metrics then name. Throws UnusableFolder, whose message is for the start screen, when a folder is foreign,
+ * newer, locked, not writable or full, or the only disk failed; then nothing is held.
  */
 export async function openStorage(
   options: OpenStorageOptions,
@@ -30,12 +35,30 @@ export async function openStorage(
   const { config, disk, clock, log } = options;
   const claims: ClaimedFolder[] = [];
   const volumes: Volume[] = [];
+  const lost: LostFolder[] = [];
+  const hasSpare = config.folders.length > 1;
+  const lose = (folder: string, error: unknown) => {
+    if (!hasSpare || !isDiskFailure(error)) throw error;
+    log.error({ folder, err: error }, "the disk of this folder failed or hangs: the node goes on without it");
+    lost.push({ folder, why: error instanceof Error ? error.message : String(error) });
+    if (lost.length === config.folders.length) throw error;
+  };
   const release = () => {
     for (const claim of claims) claim.lock.release();
   };
   try {
     if (config.folders.length === 0) throw new UnusableFolder("", "no folder is given");
-    for (const folder of config.folders) claims.push(await claimFolder(disk, withoutTrailingSlash(folder)));
+    for (const given of config.folders) {
+      const folder = withoutTrailingSlash(given);
+      const claim = claimFolder(disk, folder);
+      const limitMs = claimFactor * config.suspendAfterMs;
+      const bounded = hasSpare ? within(clock, limitMs, claim, (late) => late.lock.release()) : claim;
+      try {
+        claims.push(await bounded);
+      } catch (error) {
+        lose(folder, error);
+      }
+    }
     const { nodeId, records } = await nameVolumes(disk, claims);
     const metrics = new StorageMetrics(options.metrics);
     const fenced = Object.assign({}, ...records.map((record) => record.fencedVolumes)) as Record<
@@ -43,26 +66,20 @@ export async function openStorage(
       string
     >;
     const recordFenceElsewhere = async (volumeId: string, detail: string) => {
-      for (const volume of volumes) await volume.rememberFence(volumeId, detail);
+      await Promise.all(volumes.map((volume) => volume.rememberFence(volumeId, detail)));
     };
     for (const [index, record] of records.entries()) {
       const { folder } = claims[index] as ClaimedFolder;
       const fencedElsewhere = fenced[record.volumeId];
-      volumes.push(
-        await openVolume({
-          folder,
-          record,
-          fencedElsewhere,
-          config,
-          disk,
-          clock,
-          log,
-          metrics,
-          recordFenceElsewhere,
-        }),
-      );
+      const given = { folder, record, fencedElsewhere, config, disk, clock, log, metrics, hasSpare };
+      try {
+        volumes.push(await openVolume({ ...given, recordFenceElsewhere }));
+      } catch (error) {
+        lose(folder, error);
+      }
     }
-    const node = new StorageNode({ nodeId, zone: config.zone, volumes, clock, release });
+    for (const { folder } of lost) metrics.lost(folder);
+    const node = new StorageNode({ nodeId, zone: config.zone, volumes, lost, clock, release });
     return { nodeId, service: storageRpc(node), health: () => node.health(), close: () => node.close() };
   } catch (error) {
     await Promise.all(volumes.map((volume) => volume.close()));

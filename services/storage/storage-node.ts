@@ -1,6 +1,7 @@
 import { CairnError } from "../common/errors/cairn-error";
 import type { DependencyHealth } from "../common/lifecycle/running-service";
 import type { Clock } from "../common/time/clock";
+import type { LostFolder } from "./disk-failure";
 import type { Volume } from "./volume";
 import type { VolumeWrite } from "./volume-write";
 
@@ -12,6 +13,7 @@ export class StorageNode {
   readonly nodeId: string;
   readonly zone: string;
   readonly volumes: readonly Volume[];
+  readonly #lost: readonly LostFolder[];
   readonly #clock: Clock;
   readonly #release: () => void;
   readonly #writing = new Set<Promise<unknown>>();
@@ -21,6 +23,8 @@ export class StorageNode {
     readonly nodeId: string;
     readonly zone: string;
     readonly volumes: readonly Volume[];
+    /** Folders that it was given and goes on without. */
+    readonly lost: readonly LostFolder[];
     readonly clock: Clock;
     /** Gives the folders back. */
     readonly release: () => void;
@@ -28,6 +32,7 @@ export class StorageNode {
     this.nodeId = options.nodeId;
     this.zone = options.zone;
     this.volumes = options.volumes;
+    this.#lost = options.lost;
     this.#clock = options.clock;
     this.#release = options.release;
   }
@@ -73,7 +78,13 @@ export class StorageNode {
   }
 
   async health(): Promise<DependencyHealth[]> {
-    return Promise.all(
+    const lost = this.#lost.map(({ folder, why }) => ({
+      name: `volume ${folder}`,
+      ok: false,
+      latencyMs: 0,
+      detail: `lost at the start: ${why}`,
+    }));
+    const present = await Promise.all(
       this.volumes.map(async (volume): Promise<DependencyHealth> => {
         const startMs = this.#clock.monotonicMs();
         const late = this.#clock.sleep(healthTimeoutMs).then(() => "the disk does not answer");
@@ -91,6 +102,7 @@ export class StorageNode {
           : { name, ok: false, latencyMs, detail: problem };
       }),
     );
+    return [...present, ...lost];
   }
 
   /** Waits a bounded time for writes in progress and for a disk that hangs. */
@@ -112,17 +124,20 @@ export class StorageNode {
     const [only] = this.volumes;
     if (only !== undefined && this.volumes.length === 1) return only;
     for (const volume of this.volumes) {
-      // A write that is repeated belongs where its first try went: one copy a node.
-      if (await volume.has(blobId).catch(() => false)) return volume;
+      // A write that is repeated belongs where its first try went: one copy a node. One that hangs is not waited for.
+      if (!volume.isLagging && (await volume.has(blobId).catch(() => false))) return volume;
     }
     const ranked = [...this.volumes].sort((a, b) => rank(b) - rank(a));
     return ranked[0] as Volume;
   }
 }
 
-/** The most room first; of those that take no writes the one that opens soonest, whose error then says why. */
+/**
+ * The most room first, then one that hangs just now; of those that take no writes the one that opens soonest, whose
+ * error then says why.
+ */
 function rank(volume: Volume): number {
   const { standing, freeBytes } = volume.status;
-  if (standing.state === "online") return freeBytes;
+  if (standing.state === "online") return volume.isLagging ? 0 : 1 + freeBytes;
   return { full: -1, suspended: -2, fenced: -3 }[standing.state];
 }

@@ -27,6 +27,8 @@ const schema = z.object({
   history: position.optional(),
   fence: z.string().optional(),
   fencedVolumes: z.record(z.string(), z.string()),
+  suspendedAtMs: z.array(z.number()).optional(),
+  unreadableBlobs: z.array(z.string()).optional(),
 });
 
 /** What a volume knows of itself; kept in its folder as volume.json. */
@@ -41,6 +43,9 @@ export type VolumeRecord = {
   readonly fence?: string | undefined;
   /** Why other volumes of this node are fenced, by volume id: theirs may be past writing it down. */
   readonly fencedVolumes: Readonly<Record<string, string>>;
+  /** When its disk hung lately, and which blobs it could not give back: a stated number of either fences (P9). */
+  readonly suspendedAtMs?: readonly number[] | undefined;
+  readonly unreadableBlobs?: readonly string[] | undefined;
 };
 
 /** A volume.json that cannot be used; the message says why. */

@@ -40,6 +40,9 @@ export type VolumeParts = {
   readonly scrubPosition: ScrubPosition;
   readonly suspendAfterMs: number;
   readonly damagesToFence: number;
+  /** Blobs that the medium could not give back, those of former runs too. */
+  readonly unreadableBlobs: readonly string[];
+  readonly onUnreadable: (blobIds: readonly string[]) => void;
   readonly onDamage: () => void;
   readonly onStatus: (status: VolumeStatus) => void;
   /** Records that the volume is fenced. */
@@ -47,6 +50,7 @@ export type VolumeParts = {
 };
 
 const spaceIntervalMs = 1_000;
+const laggingMs = 1_000;
 
 /** One folder of a node: its blobs, what it remembers, and whether it takes work (P9). */
 export class Volume {
@@ -54,11 +58,12 @@ export class Volume {
   readonly folder: string;
   readonly #parts: VolumeParts;
   readonly #workers: Worker[];
-  /** Blobs that the medium could not give back; only their number matters. */
-  readonly #unreadable = new Set<string>();
+  /** Blobs that the medium could not give back: at most as many as fence it. */
+  readonly #unreadable: Set<string>;
 
   constructor(parts: VolumeParts) {
     this.#parts = parts;
+    this.#unreadable = new Set(parts.unreadableBlobs);
     this.id = parts.volumeId;
     this.folder = parts.folder;
     const { clock, log, gate } = parts;
@@ -98,6 +103,11 @@ export class Volume {
       history: memory.record.history,
       scrub: scrubPosition.progress,
     };
+  }
+
+  /** True while a call to the disk takes so long that new writes better go elsewhere, long before it is suspended. */
+  get isLagging(): boolean {
+    return this.#parts.gate.oldestCallMs > laggingMs;
   }
 
   /** Begins a write. VOLUME_FULL, VOLUME_FENCED, VOLUME_SUSPENDED before a byte is taken (I6). */
@@ -277,8 +287,10 @@ export class Volume {
     }
     if (!isUnreadable(error)) return error;
     this.#parts.onDamage();
-    this.#unreadable.add(blobId);
+    const known = this.#unreadable.size;
+    if (known < this.#parts.damagesToFence) this.#unreadable.add(blobId);
     const count = this.#unreadable.size;
+    if (count > known) this.#parts.onUnreadable([...this.#unreadable]);
     if (count >= this.#parts.damagesToFence) this.#fence(`the medium could not give back ${count} blobs`);
     const message = `Blob ${blobId}: the medium could not give it back.`;
     return new CairnError("DAMAGED_BLOB", { message, resource: blobId, cause: error });
