@@ -30,6 +30,8 @@ export type LoadOptions = {
 
 export type LoadResult = {
   readonly operations: number;
+  /** All that were answered right, those of the warm-up too. */
+  readonly requests: number;
   readonly errors: number;
   /** The first thing that was wrong. */
   readonly firstError: string | undefined;
@@ -49,6 +51,7 @@ const maxErrors = 100;
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   const latenciesMs: number[] = [];
   let bytes = 0;
+  let requests = 0;
   let errors = 0;
   let firstError: string | undefined;
   let lastEndMs = 0;
@@ -76,6 +79,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
         connection = await HttpConnection.open(options.url);
       }
       const endedMs = performance.now();
+      if (wrong === undefined) requests += 1;
       if (wrong !== undefined) {
         errors += 1;
         firstError ??= `${request.head.slice(0, request.head.indexOf("\r\n"))}: ${wrong}`;
@@ -92,6 +96,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   const seconds = Math.max(lastEndMs - startedMs, 1) / 1000;
   return {
     operations: latenciesMs.length,
+    requests,
     errors,
     firstError,
     seconds,

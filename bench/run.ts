@@ -26,7 +26,13 @@ const usage = `npm run bench -- [options]
 
 const splitGoal = 0.2;
 
-type Measured = { readonly target: Target; readonly rounds: LoadResult[]; readonly spans: Span[] };
+type Measured = {
+  readonly target: Target;
+  readonly rounds: LoadResult[];
+  readonly spans: Span[];
+  /** CPU time of each round, in microseconds an operation; NaN where nobody tells. */
+  readonly cpu: number[];
+};
 type Outcome = { readonly case: Case; readonly byName: ReadonlyMap<string, Measured> };
 
 async function main(): Promise<void> {
@@ -143,11 +149,12 @@ async function measure(
 ): Promise<Outcome> {
   const measured = targets
     .filter(({ name }) => (name === "floor" ? one.floorGoal !== undefined : true))
-    .map((target): Measured => ({ target, rounds: [], spans: [] }));
+    .map((target): Measured => ({ target, rounds: [], spans: [], cpu: [] }));
   for (const { target } of measured) await one.prepare(target);
   for (let round = 1; round <= rounds; round += 1) {
     const order = round % 2 === 0 ? [...measured].reverse() : measured;
-    for (const { target, rounds: results, spans } of order) {
+    for (const { target, rounds: results, spans, cpu } of order) {
+      const cpuBefore = target.cpuMicroseconds() ?? Number.NaN;
       const from = nowMicroseconds();
       const result = await runLoad({
         url: target.url,
@@ -159,6 +166,7 @@ async function measure(
       });
       results.push(result);
       spans.push({ from, to: nowMicroseconds() });
+      cpu.push(((target.cpuMicroseconds() ?? Number.NaN) - cpuBefore) / result.requests);
       if (result.errors === 0) await one.verify?.(target, round);
       process.stderr.write(
         `${one.name} ${target.name} ${round}/${rounds}: ${figure(one, result)}${trouble(result)}\n`,
@@ -175,10 +183,10 @@ function report(outcomes: readonly Outcome[], rounds: number): string {
     if (cairn === undefined) continue;
     const floor = byName.get("floor");
     const shared = [`${one.title}, ${one.concurrency} clients`];
-    const times = [medianOf(cairn, "p50Ms"), medianOf(cairn, "p95Ms"), medianOf(cairn, "p99Ms")];
+    const times = timesOf(cairn);
     const speed = (each: Measured | undefined) =>
       each === undefined ? "" : rate(one, median(each.rounds.map((result) => speedOf(one, result))));
-    const common = [...shared, speed(floor), speed(cairn), ...times.map((ms) => ms.toFixed(1))];
+    const common = [...shared, speed(floor), speed(cairn), ...times, cpuOf(floor), cpuOf(cairn)];
     if (floor !== undefined && one.floorGoal !== undefined) {
       const ratio = ratioOf(one, cairn, floor);
       rows.push([...common, ratio.toFixed(2), `≥ ${one.floorGoal}`, verdict(ratio >= one.floorGoal)]);
@@ -195,12 +203,13 @@ function report(outcomes: readonly Outcome[], rounds: number): string {
     const split = byName.get("split");
     if (split !== undefined) {
       const ratio = ratioOf(one, split, cairn);
-      const splitTimes = [medianOf(split, "p50Ms"), medianOf(split, "p95Ms"), medianOf(split, "p99Ms")];
       rows.push([
         `  split ÷ embedded`,
         speed(cairn),
         speed(split),
-        ...splitTimes.map((ms) => ms.toFixed(1)),
+        ...timesOf(split),
+        cpuOf(cairn),
+        cpuOf(split),
         ratio.toFixed(2),
         `≥ ${splitGoal}`,
         verdict(ratio >= splitGoal),
@@ -216,8 +225,20 @@ function report(outcomes: readonly Outcome[], rounds: number): string {
       ),
     )
     .join("\n");
-  const heading = ["case", "floor", "cairn", "p50 ms", "p95 ms", "p99 ms", "ratio", "goal", ""];
-  return `\nMedian of ${rounds} rounds; ratios are medians of the rounds' ratios.\n\n${table(heading, rows)}\n${
+  const heading = [
+    "case",
+    "floor",
+    "cairn",
+    "p50 ms",
+    "p95 ms",
+    "p99 ms",
+    "CPU µs",
+    "CPU µs",
+    "ratio",
+    "goal",
+    "",
+  ];
+  return `\nMedian of ${rounds} rounds; ratios are medians of the rounds' ratios. CPU is that of all the target's processes, an operation: first the left column's, then the right one's.\n\n${table(heading, rows)}\n${
     errors === "" ? "Every answer was right.\n" : `WRONG ANSWERS\n${errors}\n`
   }`;
 }
@@ -234,6 +255,15 @@ function ratioOf(one: Case, above: Measured, below: Measured): number {
 
 function medianOf(measured: Measured, field: "p50Ms" | "p95Ms" | "p99Ms"): number {
   return median(measured.rounds.map((result) => result[field]));
+}
+
+function timesOf(measured: Measured): string[] {
+  return (["p50Ms", "p95Ms", "p99Ms"] as const).map((field) => medianOf(measured, field).toFixed(1));
+}
+
+function cpuOf(measured: Measured | undefined): string {
+  const cpu = measured === undefined ? Number.NaN : median(measured.cpu);
+  return Number.isNaN(cpu) ? "" : cpu.toFixed(0);
 }
 
 function speedOf(one: Case, result: LoadResult): number {

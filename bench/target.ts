@@ -10,6 +10,8 @@ export type Target = {
   readonly key: string | undefined;
   /** The most memory that the process has held so far; undefined for one that runs elsewhere. */
   peakMemoryMiB(): number | undefined;
+  /** CPU time that it and the processes below it have used so far, in microseconds; undefined where nobody tells. */
+  cpuMicroseconds(): number | undefined;
   stop(): Promise<void>;
 };
 
@@ -47,6 +49,7 @@ export async function startTarget(options: {
       url,
       key: options.key,
       peakMemoryMiB: () => peakMemoryMiB(child),
+      cpuMicroseconds: () => (child.pid === undefined ? undefined : cpuMicroseconds(child.pid)),
       stop: async () => {
         child.kill("SIGTERM");
         await ended;
@@ -62,7 +65,14 @@ export async function startTarget(options: {
 
 /** A store that somebody else runs. */
 export function runningTarget(name: string, url: URL, key: string): Target {
-  return { name, url, key, peakMemoryMiB: () => undefined, stop: async () => {} };
+  return {
+    name,
+    url,
+    key,
+    peakMemoryMiB: () => undefined,
+    cpuMicroseconds: () => undefined,
+    stop: async () => {},
+  };
 }
 
 async function isReady(url: URL): Promise<true | undefined> {
@@ -87,6 +97,25 @@ function peakMemoryMiB(child: ChildProcess): number | undefined {
     return kib === undefined ? undefined : Number(kib) / 1024;
   } catch {
     // Only Linux tells.
+    return undefined;
+  }
+}
+
+/** A tick of the kernel's clock for user space: 1/100 s on every Linux that Node runs on (`getconf CLK_TCK`). */
+const tickMicroseconds = 10_000;
+
+function cpuMicroseconds(pid: number): number | undefined {
+  try {
+    // proc(5): utime and stime are fields 14 and 15; what stands in brackets before them may hold spaces.
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
+    const own = (Number(fields[11]) + Number(fields[12])) * tickMicroseconds;
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
+      .trim()
+      .split(" ")
+      .filter(Boolean);
+    return children.reduce((sum, child) => sum + (cpuMicroseconds(Number(child)) ?? 0), own);
+  } catch {
+    // Only Linux tells, and of a process that has just ended nobody.
     return undefined;
   }
 }
