@@ -4,34 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { CopyState } from "../../gen/cairn/metadata/v1/metadata_pb";
-import { silentLogger } from "../common/log/logger";
-import { createMetrics } from "../common/metrics/metrics";
 import { newCall } from "../common/rpc/call";
-import { systemClock } from "../common/time/clock";
-import { defaultMetadataConfig } from "../metadata/config";
-import { openMetadata } from "../metadata/open";
-import { storageDefaults } from "../storage/config";
-import { nodeDisk } from "../storage/node-disk";
-import { openStorage } from "../storage/open";
-import { type Bucket, eventually, type Openers, quickConfig, TestStore } from "./testing/test-store";
+import { realOpeners } from "./testing/openers";
+import { type Bucket, eventually, quickConfig, TestStore } from "./testing/test-store";
 
-const common = { clock: systemClock, log: silentLogger };
-const openers: Openers = {
-  openNode: (folder) =>
-    openStorage({
-      config: { ...storageDefaults, folders: [folder], reserveBytes: 0 },
-      disk: nodeDisk,
-      metrics: createMetrics({ defaults: false }),
-      ...common,
-    }),
-  openMetadata: (folder) =>
-    openMetadata({
-      database: { kind: "sqlite", path: join(folder, "metadata.db") },
-      config: { ...defaultMetadataConfig, deleteGraceMs: 0 },
-      metrics: createMetrics({ defaults: false }),
-      ...common,
-    }),
-};
+const openers = realOpeners();
 
 let folder: string;
 let store: TestStore;

@@ -4,34 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { CopyObjectRequestSchema } from "../../gen/cairn/object/v1/object_pb";
-import { silentLogger } from "../common/log/logger";
-import { createMetrics } from "../common/metrics/metrics";
 import { newCall } from "../common/rpc/call";
-import { systemClock } from "../common/time/clock";
-import { defaultMetadataConfig } from "../metadata/config";
-import { openMetadata } from "../metadata/open";
-import { storageDefaults } from "../storage/config";
-import { nodeDisk } from "../storage/node-disk";
-import { openStorage } from "../storage/open";
-import { type Bucket, type Openers, TestStore } from "./testing/test-store";
+import { realOpeners } from "./testing/openers";
+import { type Bucket, TestStore } from "./testing/test-store";
 
-const common = { clock: systemClock, log: silentLogger };
-const openers: Openers = {
-  openNode: (folder) =>
-    openStorage({
-      config: { ...storageDefaults, folders: [folder], reserveBytes: 0 },
-      disk: nodeDisk,
-      metrics: createMetrics({ defaults: false }),
-      ...common,
-    }),
-  openMetadata: (folder) =>
-    openMetadata({
-      database: { kind: "sqlite", path: join(folder, "metadata.db") },
-      config: defaultMetadataConfig,
-      metrics: createMetrics({ defaults: false }),
-      ...common,
-    }),
-};
+const openers = realOpeners({});
 
 let folder: string;
 let store: TestStore;
