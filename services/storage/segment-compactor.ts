@@ -78,10 +78,11 @@ export class SegmentCompactor {
     const sealed = index.segments.filter(
       ({ segment, liveBlobs }) => segment !== writer.current && !(this.#stuck.has(segment) && liveBlobs > 0),
     );
-    const wasteful = sealed.find(
-      ({ throughBytes, liveBytes }) => liveBytes < (throughBytes - segmentHeaderBytes) * (1 - deadShare),
-    );
-    if (wasteful !== undefined) return wasteful;
+    // The one that gives most back for what is copied: on a full disk there is little room to copy to.
+    const liveShare = ({ throughBytes, liveBytes }: SegmentState) =>
+      liveBytes / Math.max(throughBytes - segmentHeaderBytes, 1);
+    const [emptiest] = [...sealed].sort((a, b) => liveShare(a) - liveShare(b));
+    if (emptiest !== undefined && liveShare(emptiest) < 1 - deadShare) return emptiest;
     const small = sealed.filter(({ throughBytes }) => throughBytes < segmentBytes / smallSegments);
     return small.length > smallSegments ? small[0] : undefined;
   }
