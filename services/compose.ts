@@ -33,10 +33,14 @@ export type EmbeddedPlaces = {
   readonly database: (schema: "identity" | "bucket" | "metadata") => DatabaseConfig;
   /** One folder a storage node. */
   readonly nodes: readonly string[];
+  /** What the places tell of themselves, beside the services. */
+  readonly health?: () => readonly DependencyHealth[];
 };
 
 export type EmbeddedStore = {
   readonly gateway: Gateway;
+  /** Makes another admin key, for who may read the store's files. */
+  newAdminKey(): Promise<string>;
   health(): Promise<DependencyHealth[]>;
   close(): Promise<void>;
 };
@@ -67,7 +71,7 @@ export async function openEmbedded(
     const states = await Promise.all(
       parts.map(async ({ name, part }) => prefixed(name, await part.health())),
     );
-    return states.flat();
+    return [...states.flat(), ...(places.health?.() ?? [])];
   };
   try {
     const nodes = [];
@@ -80,11 +84,8 @@ export async function openEmbedded(
       MetadataService,
       await startMetadata(host, places.database("metadata")),
     );
-    const identity = carry(
-      "identity",
-      IdentityService,
-      await startIdentity(host, places.database("identity"), masterKey, announce),
-    );
+    const users = await startIdentity(host, places.database("identity"), masterKey, announce);
+    const identity = carry("identity", IdentityService, users);
     const bucket = carry(
       "bucket",
       BucketService,
@@ -93,7 +94,7 @@ export async function openEmbedded(
     const object = carry("object", ObjectService, await startObject(host, metadata, nodes));
     const gateway = await startGateway(host, { identity, bucket, object }, health);
     opened.add(gateway);
-    return { gateway, health, close: () => opened.close() };
+    return { gateway, health, newAdminKey: () => users.newAdminKey(), close: () => opened.close() };
   } catch (error) {
     await opened.close();
     throw error;

@@ -11,6 +11,7 @@ import { storageReindex } from "./cli/storage-reindex";
 import { threadPoolSize } from "./cli/thread-pool";
 import { ConfigError, readSettings, type Settings } from "./common/config/options";
 import { CairnError, hasReason } from "./common/errors/cairn-error";
+import { JournalUnusable } from "./common/journal/start-log";
 import { FolderHeldError } from "./common/lifecycle/folder-lock";
 import { NewerSchemaError } from "./common/sql/migrate";
 import { type Role, roles } from "./compose";
@@ -83,7 +84,7 @@ addFlags(storage.command("reindex"), ["logLevel", "logFormat"])
   });
 
 program.parseAsync().catch((error: unknown) => {
-  const expected = [ConfigError, CairnError, FolderHeldError, NewerSchemaError].some(
+  const expected = [ConfigError, CairnError, FolderHeldError, JournalUnusable, NewerSchemaError].some(
     (kind) => error instanceof kind,
   );
   const text =

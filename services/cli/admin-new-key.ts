@@ -2,12 +2,16 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ConfigError, type Settings } from "../common/config/options";
+import { lockFolder } from "../common/lifecycle/folder-lock";
 import { silentLogger } from "../common/log/logger";
 import { createMetrics } from "../common/metrics/metrics";
 import type { DatabaseConfig } from "../common/sql/database";
 import { systemClock } from "../common/time/clock";
 import { defaultIdentityConfig, openIdentity } from "../identity/open";
+import { askForAdminKey } from "./admin-socket";
+import { prepareDataFolders } from "./data-folders";
 import { databaseOf } from "./database-config";
+import { embeddedDatabase, openKeeper } from "./embedded-state";
 import { masterKeyOf } from "./key-files";
 import { splitDatabaseUrlFile } from "./split";
 
@@ -17,7 +21,38 @@ import { splitDatabaseUrlFile } from "./split";
  */
 export async function newAdminKey(settings: Settings): Promise<string> {
   const [folder = "./data"] = settings.data.map((data) => resolve(data));
-  const { database, keyFolder } = findStore(settings, folder);
+  const store = findStore(settings, folder);
+  if (store !== "embedded") return makeKey(settings, store);
+  // A running store alone may write: what it does not know of would be missing in the journal.
+  return (await askForAdminKey(join(folder, "state"))) ?? (await makeKeyEmbedded(settings, folder));
+}
+
+/** In a store that does not run: with its folders locked, by its journal. */
+async function makeKeyEmbedded(settings: Settings, folder: string): Promise<string> {
+  if (settings.data.length === 1 && existsSync(join(folder, "journal")))
+    throw new ConfigError(
+      `${folder} is one of several data folders: give them all with --data, as to serve.`,
+    );
+  const folders = prepareDataFolders(settings.data);
+  const locks = folders.roots.map(lockFolder);
+  try {
+    const keeper = await openKeeper(folders, {
+      log: silentLogger,
+      metrics: createMetrics({ defaults: false }),
+      say: () => {},
+    });
+    try {
+      const database = embeddedDatabase(folders, keeper, "identity");
+      return await makeKey(settings, { database, keyFolder: folder });
+    } finally {
+      await keeper.close();
+    }
+  } finally {
+    for (const lock of locks) lock.release();
+  }
+}
+
+async function makeKey(settings: Settings, { database, keyFolder }: Store): Promise<string> {
   const identity = await openIdentity({
     database,
     masterKey: masterKeyOf(settings.masterKeyFile, [keyFolder]),
@@ -38,7 +73,7 @@ export async function newAdminKey(settings: Settings): Promise<string> {
 type Store = { readonly database: DatabaseConfig; readonly keyFolder: string };
 
 /** The store that exists: this must never make an empty one and a key for it. */
-function findStore(settings: Settings, folder: string): Store {
+function findStore(settings: Settings, folder: string): Store | "embedded" {
   if (settings.databaseUrl !== undefined) {
     return { database: databaseOf("identity", settings, () => {}), keyFolder: folder };
   }
@@ -50,6 +85,7 @@ function findStore(settings: Settings, folder: string): Store {
       ? [embedded, join(split, "identity.db"), "/data/identity.db"]
       : [settings.dbPath];
   const path = files.find((file) => existsSync(file));
+  if (path === embedded) return "embedded";
   if (path !== undefined) return { database: { kind: "sqlite", path }, keyFolder: folder };
   if (existsSync(splitUrl)) {
     const url = readFileSync(splitUrl, "utf8").trim();

@@ -8,6 +8,8 @@ export type DataFolders = {
   readonly roots: readonly string[];
   /** SQLite of identity, bucket and metadata. */
   readonly state: string;
+  /** What makes changes of names and keys durable: the journal (P5), one folder each. */
+  readonly journals: readonly string[];
   /** One folder a storage node. */
   readonly nodes: readonly string[];
   /** What survives, in one sentence for the start screen. */
@@ -36,12 +38,16 @@ export function prepareDataFolders(given: readonly string[]): DataFolders {
       : roots.map((root) => join(root, "node"));
   for (const folder of [...roots, state, ...nodes])
     makeFolder(folder, "Give another one with --data, or make it writable.");
-  return { roots, state, nodes, promise: promiseOf(roots, first) };
+  const journals =
+    roots.length === 1
+      ? [1, 2, 3].map((n) => join(first, `journal-${n}`))
+      : roots.slice(0, 3).map((root) => join(root, "journal"));
+  return { roots, state, journals, nodes, promise: promiseOf(roots) };
 }
 
-function promiseOf(roots: readonly string[], first: string): string {
-  const names = `Names and keys lie once, in ${join(first, "state")}: back it up.`;
-  return roots.length === 1
-    ? `Three copies in three sub-folders: survives a damaged or lost sub-folder of bytes, not a lost disk. ${names}`
-    : `Three copies of every byte on three of ${roots.length} folders: survives the loss of any one of them but the first. ${names}`;
+function promiseOf(roots: readonly string[]): string {
+  if (roots.length === 1)
+    return "Three copies in three sub-folders: survives a damaged or lost sub-folder, not a lost disk.";
+  const carriers = roots.length === 3 ? "" : ` Names and keys lie in ${roots.slice(0, 3).join(", ")}.`;
+  return `Three copies of every byte, name and key on three of ${roots.length} folders: survives the loss of any one of them.${carriers}`;
 }

@@ -24,6 +24,6 @@ export function firstKeyHint(stateFolder: string, data: readonly string[]): stri
 
 /** The command that makes another admin key for this data. */
 export function newKeyCommand(data: readonly string[]): string {
-  const [first = "./data"] = data;
-  return `npm run cairn -- admin new-key${first === "./data" ? "" : ` --data ${first}`}`;
+  const named = data.join() === "./data" ? [] : data;
+  return `npm run cairn -- admin new-key${named.map((folder) => ` --data ${folder}`).join("")}`;
 }

@@ -1,11 +1,13 @@
-import { join } from "node:path";
 import { version } from "../../package.json";
 import type { Settings } from "../common/config/options";
+import { Closing } from "../common/lifecycle/closing";
 import { lockFolder } from "../common/lifecycle/folder-lock";
 import { listen } from "../common/lifecycle/ops-server";
 import { createMetrics } from "../common/metrics/metrics";
 import { openEmbedded } from "../compose";
+import { serveAdminSocket } from "./admin-socket";
 import { prepareDataFolders } from "./data-folders";
+import { embeddedDatabase, openKeeper } from "./embedded-state";
 import { firstKeyHint, newKeyCommand, rememberFirstKey } from "./first-key-note";
 import { masterKeyOf } from "./key-files";
 import { processLog } from "./process-log";
@@ -20,15 +22,23 @@ export async function serve(settings: Settings): Promise<void> {
   const stopped = stopSignal();
   const folders = prepareDataFolders(settings.data);
   const locks = folders.roots.map(lockFolder);
+  const opened = new Closing();
   try {
     const log = processLog(settings);
     const metrics = createMetrics({ defaults: true });
     let adminKey: string | undefined;
+    const keeper = await openKeeper(folders, {
+      log,
+      metrics,
+      say: (line) => process.stdout.write(`${line}\n`),
+    });
+    opened.add(keeper);
     const store = await openEmbedded(
       { settings, log, metrics },
       {
-        database: (schema) => ({ kind: "sqlite", path: join(folders.state, `${schema}.db`) }),
+        database: (schema) => embeddedDatabase(folders, keeper, schema),
         nodes: folders.nodes,
+        health: () => keeper.health(),
       },
       masterKeyOf(settings.masterKeyFile, folders.roots),
       (event) => {
@@ -36,6 +46,9 @@ export async function serve(settings: Settings): Promise<void> {
         rememberFirstKey(folders.state, Date.now());
       },
     );
+    opened.add(store);
+    opened.add(await serveAdminSocket(folders.state, () => store.newAdminKey()));
+    await keeper.started();
     try {
       const { server } = store.gateway;
       try {
@@ -61,10 +74,11 @@ export async function serve(settings: Settings): Promise<void> {
       log.info({ signal }, "stopping: finishing what is in flight");
       await store.gateway.drain();
     } finally {
-      await store.close();
+      await opened.close();
     }
     log.info("stopped");
   } finally {
+    await opened.close();
     for (const lock of locks) lock.release();
   }
 }

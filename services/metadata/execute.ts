@@ -35,6 +35,7 @@ export function createExecute(options: {
   log: Logger;
   metrics: MetadataMetrics;
   slot: number;
+  transactionsAtOnce: number;
   /** Hears of commands that begin and end; on an engine that this process alone writes to. */
   versions?: VersionCache | undefined;
 }): Execute {
@@ -53,8 +54,7 @@ export function createExecute(options: {
     },
     isFatal: (error) => hasReason(error, "DATABASE_UNAVAILABLE", "OUTCOME_UNKNOWN"),
     batchCommands: config.batchCommands,
-    // On SQLite one decides while the one before it is synced.
-    transactionsAtOnce: database.kind === "sqlite" ? 2 : config.transactionsAtOnce,
+    transactionsAtOnce: options.transactionsAtOnce,
     maxWaiting: config.maxWaiting,
     overloaded: () =>
       new CairnError("METADATA_UNAVAILABLE", { message: `More than ${config.maxWaiting} commands wait.` }),

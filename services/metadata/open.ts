@@ -53,7 +53,17 @@ export async function openMetadata(options: {
     await database.transaction((trx) => makeIdentity(trx));
     const slot = database.kind === "sqlite" ? 0 : randomInt(usageSlots);
     const versions = database.kind === "sqlite" ? new VersionCache() : undefined;
-    const execute = createExecute({ database, config, clock, log, metrics, slot, versions });
+    database.onReplay?.(() => versions?.forgetAll());
+    const execute = createExecute({
+      database,
+      config,
+      clock,
+      log,
+      metrics,
+      slot,
+      transactionsAtOnce: transactionsAtOnce(options.database, config),
+      versions,
+    });
     ready = { reader: database, execute, versions };
     return ready;
   };
@@ -88,6 +98,12 @@ export async function openMetadata(options: {
       await database.close();
     },
   };
+}
+
+/** By the journal one at a time, and the next gathers while it is synced; without, one decides meanwhile. */
+function transactionsAtOnce(database: DatabaseConfig, config: MetadataConfig): number {
+  if (database.kind === "postgres") return config.transactionsAtOnce;
+  return database.journal === undefined ? 2 : 1;
 }
 
 /** P4: a PostgreSQL that does not sync loses acknowledged commits on power loss (I1). */

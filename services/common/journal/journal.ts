@@ -57,6 +57,7 @@ export class Journal {
   #file: { texts: FileTexts; bytes: number } | undefined;
   #lastFile = "";
   #last: Position = origin;
+  #begunAt: Position = origin;
   #durable = 0;
   #waiting: Waiting[] = [];
   #halted: Error | undefined = new Error("not begun");
@@ -80,6 +81,11 @@ export class Journal {
   /** A database that stood at an earlier one has records to apply before it goes on. */
   get epoch(): number {
     return this.#claim.epoch;
+  }
+
+  /** This start made it: nothing was recorded before. */
+  get isNew(): boolean {
+    return this.#begunAt === origin;
   }
 
   get history(): string {
@@ -246,6 +252,7 @@ export class Journal {
     this.#joining = undefined;
     this.#last = started.tail;
     this.#lastFile = started.lastFile;
+    this.#begunAt = started.tail;
     this.#durable = started.tail.number;
     this.#file = undefined;
     this.#recent = this.#newRecent();

@@ -1,4 +1,5 @@
 import type { CompiledQuery, Kysely } from "kysely";
+import type { JournalPlace } from "./journalled";
 
 export type SqliteSync = "FULL" | "BEHIND" | "OFF";
 
@@ -13,6 +14,11 @@ export type DatabaseConfig =
        * must show just that.
        */
       readonly synchronous?: SqliteSync;
+      /**
+       * What makes its transactions durable instead (P5): each is synced in two folders before it is committed and
+       * seen. The file is then never synced by a commit, and made anew where it was lost.
+       */
+      readonly journal?: JournalPlace;
     }
   | {
       readonly kind: "postgres";
@@ -52,6 +58,11 @@ export type Database<Tables> = {
    * every commit that it can have seen is durable. Rejects with DATABASE_UNAVAILABLE after a sync that failed.
    */
   settled(): Promise<void> | undefined;
+  /**
+   * Calls back whenever something was applied that no transaction of this process did: its outcome was unknown, and the
+   * journal had it. SQLite by a journal alone.
+   */
+  onReplay?(listener: () => void): void;
   /** Throws when the database does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;

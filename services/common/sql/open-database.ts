@@ -7,7 +7,5 @@ import { openSqlite } from "./sqlite";
  * a database that is down at start is an unavailable dependency and not a crash.
  */
 export async function openDatabase<Tables>(config: DatabaseConfig): Promise<Database<Tables>> {
-  return config.kind === "sqlite"
-    ? openSqlite<Tables>(config.path, config.synchronous)
-    : openPostgres<Tables>(config);
+  return config.kind === "sqlite" ? openSqlite<Tables>(config) : openPostgres<Tables>(config);
 }

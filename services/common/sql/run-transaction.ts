@@ -32,13 +32,14 @@ export async function runTransaction<Trx, T>(
     await steps.commit(trx);
   } catch (error) {
     const known = toError(error);
+    // On PostgreSQL the connection is lost with it; on SQLite the transaction is still open.
+    await steps.rollback(trx).catch(() => {});
     if (known instanceof CairnError && known.reason === "DATABASE_UNAVAILABLE") {
       throw new CairnError("OUTCOME_UNKNOWN", {
         message: "The connection was lost during COMMIT.",
         cause: error,
       });
     }
-    await steps.rollback(trx).catch(() => {});
     throw known;
   }
   return result;

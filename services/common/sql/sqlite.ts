@@ -1,25 +1,54 @@
 import { chmodSync } from "node:fs";
 import SqliteFile from "better-sqlite3";
-import { Kysely, SqliteDialect, type SqliteStatement, sql } from "kysely";
+import { type Driver, Kysely, SqliteDialect, type SqliteStatement, sql } from "kysely";
 import { CairnError } from "../errors/cairn-error";
-import type { Database, Run, SqliteSync } from "./database";
+import type { Database, DatabaseConfig, Run } from "./database";
+import { JournalledConnection } from "./journalled";
 import { withRowObjects } from "./row-objects";
 import { runTransaction } from "./run-transaction";
+import { StatementRecorder } from "./statement-recorder";
 import { walSyncOf } from "./wal-sync";
 
 /** Distinct statements kept prepared; preparing costs more than running a small one. */
 const preparedStatements = 512;
 
-const pragmaOf = { FULL: "FULL", BEHIND: "NORMAL", OFF: "OFF" } as const;
+/** The journal's records are durable before the commit: a power cut may cost SQLite a tail, never a page. */
+const pragmaOf = { FULL: "FULL", BEHIND: "NORMAL", OFF: "OFF", JOURNALLED: "NORMAL" } as const;
 
 /**
  * SQLite with two connections: one that writes, one that only reads and so never sees what is not committed (I11).
  * `synchronous` is set explicitly: the compiled default in WAL mode loses acknowledged commits on power loss.
  */
-export function openSqlite<Tables>(path: string, synchronous: SqliteSync = "FULL"): Database<Tables> {
+export async function openSqlite<Tables>(
+  config: Extract<DatabaseConfig, { kind: "sqlite" }>,
+): Promise<Database<Tables>> {
+  const { path, journal } = config;
+  const synchronous = journal === undefined ? (config.synchronous ?? "FULL") : "JOURNALLED";
   const memory = path === ":memory:";
   const behind = synchronous === "BEHIND" && !memory ? walSyncOf(path) : undefined;
-  const writer = connect<Tables>(path, pragmaOf[synchronous]);
+  await journal?.prepare(path);
+  let replayed = () => {};
+  const recorder = journal === undefined ? undefined : new StatementRecorder();
+  const writer = connect<Tables>(path, pragmaOf[synchronous], recorder);
+  if (journal !== undefined && recorder !== undefined) {
+    const inStep = new JournalledConnection(journal, writer.connection, recorder, () => replayed());
+    await inStep.catchUp().catch((error) => {
+      writer.connection.close();
+      throw error;
+    });
+    writer.hooks.inStep = inStep;
+    journal.opened({
+      name: journal.name,
+      path,
+      advance: (position) =>
+        writer.db.connection().execute(async () => {
+          // What another epoch took up comes before it.
+          await inStep.beforeBegin();
+          inStep.note(position);
+        }),
+      hold: (work) => writer.db.connection().execute(work),
+    });
+  }
   const reader = memory ? writer : connect<Tables>(path, "readonly");
   // Keys' HMACs and the like: nobody but the owner reads the file.
   if (!memory) chmodSync(path, 0o600);
@@ -45,6 +74,9 @@ export function openSqlite<Tables>(path: string, synchronous: SqliteSync = "FULL
         (trx) => work(trx, writer.run),
       ),
     settled: () => behind?.settled(),
+    onReplay: (listener) => {
+      replayed = listener;
+    },
     ping: async () => {
       behind?.throwIfFailed();
       await sql`select 1`.execute(reader.db);
@@ -58,10 +90,23 @@ export function openSqlite<Tables>(path: string, synchronous: SqliteSync = "FULL
   };
 }
 
+/** What every transaction of a connection goes through, once it follows a journal. */
+type Hooks = { inStep?: JournalledConnection };
+
+type Connection<Tables> = {
+  readonly db: Kysely<Tables>;
+  readonly run: Run;
+  readonly connection: SqliteFile.Database;
+  readonly hooks: Hooks;
+  close(): Promise<void>;
+};
+
 function connect<Tables>(
   file: string,
   mode: "FULL" | "NORMAL" | "OFF" | "readonly",
-): { db: Kysely<Tables>; run: Run; close(): Promise<void> } {
+  recorder?: StatementRecorder,
+): Connection<Tables> {
+  const hooks: Hooks = {};
   const connection = new SqliteFile(file, { readonly: mode === "readonly" });
   connection.pragma("busy_timeout = 5000");
   if (mode !== "readonly") {
@@ -69,24 +114,28 @@ function connect<Tables>(
     connection.pragma(`synchronous = ${mode}`);
     connection.pragma("foreign_keys = ON");
     // 32 MiB of log: a checkpoint writes each page once, however often it was changed, and syncs on this thread.
-    connection.pragma("wal_autocheckpoint = 8000");
+    // With a journal its keeper does that in another thread; this is for when it cannot.
+    connection.pragma(`wal_autocheckpoint = ${recorder === undefined ? 8_000 : 64_000}`);
   }
   connection.pragma("cache_size = -65536");
   const statements = new Map<string, SqliteStatement>();
   const prepare = (sql: string): SqliteStatement => {
     const known = statements.get(sql);
     if (known !== undefined) return known;
-    const statement = withRowObjects(connection.prepare<unknown[]>(sql));
+    const prepared = connection.prepare<unknown[]>(sql);
+    const statement = recorder?.watch(sql, prepared) ?? withRowObjects(prepared);
     const oldest = statements.size >= preparedStatements ? statements.keys().next().value : undefined;
     if (oldest !== undefined) statements.delete(oldest);
     statements.set(sql, statement);
     return statement;
   };
   const db = new Kysely<Tables>({
-    dialect: new SqliteDialect({ database: { prepare, close: () => connection.close() } }),
+    dialect: new HookedDialect({ database: { prepare, close: () => connection.close() } }, hooks),
   });
   return {
     db,
+    connection,
+    hooks,
     close: async () => {
       await db.destroy();
       // Kysely does not close what it never used.
@@ -103,6 +152,37 @@ function connect<Tables>(
       }
     },
   };
+}
+
+/** SQLite's dialect whose transactions, a migration's too, wait for the journal where the hooks name one. */
+class HookedDialect extends SqliteDialect {
+  readonly #hooks: Hooks;
+
+  constructor(config: ConstructorParameters<typeof SqliteDialect>[0], hooks: Hooks) {
+    super(config);
+    this.#hooks = hooks;
+  }
+
+  override createDriver(): Driver {
+    const driver = super.createDriver();
+    const begin = driver.beginTransaction.bind(driver);
+    const commit = driver.commitTransaction.bind(driver);
+    driver.beginTransaction = async (connection, settings) => {
+      await this.#hooks.inStep?.beforeBegin();
+      await begin(connection, settings);
+    };
+    driver.commitTransaction = async (connection) => {
+      const { inStep } = this.#hooks;
+      await inStep?.beforeCommit();
+      try {
+        await commit(connection);
+      } catch (error) {
+        inStep?.commitFailed();
+        throw error;
+      }
+    };
+    return driver;
+  }
 }
 
 function toError(thrown: unknown): unknown {

@@ -59,6 +59,12 @@ export class VersionCache {
     this.#entries.set(name, { head, whole: isWhole ? answer : undefined });
   }
 
+  /** Something else has changed, or may have. */
+  forgetAll(): void {
+    this.#begun += 1;
+    this.#entries.clear();
+  }
+
   /**
    * Commands are about to be decided; call what it gives when their transaction has ended, with the outcomes if
    * there are any.

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { embeddedDatabase, openKeeper } from "../../../services/cli/embedded-state";
 import { readSettings } from "../../../services/common/config/options";
 import { listen } from "../../../services/common/lifecycle/ops-server";
 import { silentLogger } from "../../../services/common/log/logger";
@@ -7,7 +8,7 @@ import { createMetrics } from "../../../services/common/metrics/metrics";
 import { openEmbedded } from "../../../services/compose";
 
 /**
- * The control's planted bug: the embedded store whose metadata is committed without a sync. Arguments: the data
+ * The control's planted bug: the embedded store whose journal is not synced. Arguments: the data
  * folder of an embedded store, its admin key.
  */
 async function serveUnsafely(data: string, adminApiKey: string): Promise<void> {
@@ -15,17 +16,12 @@ async function serveUnsafely(data: string, adminApiKey: string): Promise<void> {
   const state = join(data, "state");
   for (const folder of [state, ...nodes]) mkdirSync(folder, { recursive: true });
   const settings = readSettings({ adminApiKey, rateLimit: "0", logLevel: "silent" }, {});
+  const metrics = createMetrics({ defaults: false });
+  const folders = { state, journals: [1, 2, 3].map((n) => join(data, `journal-${n}`)) };
+  const keeper = await openKeeper(folders, { log: silentLogger, metrics, say: () => {}, bug: "no-sync" });
   const store = await openEmbedded(
-    { settings, log: silentLogger, metrics: createMetrics({ defaults: false }) },
-    {
-      nodes,
-      database: (schema) => {
-        const path = join(state, `${schema}.db`);
-        return schema === "metadata"
-          ? { kind: "sqlite", path, synchronous: "OFF" }
-          : { kind: "sqlite", path };
-      },
-    },
+    { settings, log: silentLogger, metrics },
+    { nodes, database: (schema) => embeddedDatabase(folders, keeper, schema) },
     Buffer.alloc(32, 9),
     () => {},
   );

@@ -1,0 +1,253 @@
+import { existsSync, renameSync, statSync } from "node:fs";
+import Sqlite from "better-sqlite3";
+import { Counter, Gauge } from "prom-client";
+import type { DependencyHealth } from "../lifecycle/running-service";
+import type { Logger } from "../log/logger";
+import type { Metrics } from "../metrics/metrics";
+import { type JournalledDatabase, type JournalPlace, positionIn } from "../sql/journalled";
+import { Journal, type JournalOptions } from "./journal";
+import { origin, type Position } from "./record";
+import { checkpoint, makeSnapshot, type Progress, restoreFile, snapshotsIn } from "./snapshots";
+import { JournalUnusable } from "./start-log";
+
+export type KeeperOptions = {
+  readonly journal: JournalOptions;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Tells people what a long start does; called at most twice a second. */
+  readonly say: (line: string) => void;
+  /** A snapshot after so long, when something changed. Default an hour. */
+  readonly snapshotEveryMs?: number;
+  /** A snapshot after so many records. Default a million. */
+  readonly snapshotEveryRecords?: number;
+  readonly mendEveryMs?: number;
+};
+
+/** SQLite's log is folded into its file beyond so many bytes: as much has to be replayed after a power cut. */
+const foldInBytes = 32 * 1024 * 1024;
+
+/**
+ * Keeps the journal of an embedded store (P5): hands each database its place, makes its file anew where it was lost,
+ * mends folders, folds SQLite's logs in and makes snapshots, all off the thread that serves requests.
+ */
+export class JournalKeeper {
+  readonly journal: Journal;
+  readonly #options: KeeperOptions;
+  readonly #databases: JournalledDatabase[] = [];
+  readonly #timer: NodeJS.Timeout;
+  #working: Promise<void> | undefined;
+  #closed = false;
+  #adopted = false;
+  #snapshotAtMs = Date.now();
+  #snapshotNumber: number;
+  #saidAtMs = 0;
+
+  private constructor(journal: Journal, options: KeeperOptions) {
+    this.journal = journal;
+    this.#options = options;
+    const { folders } = options.journal;
+    this.#snapshotNumber = snapshotsIn(folders)[0]?.number ?? 0;
+    journalMetrics(options.metrics, journal);
+    this.#timer = setInterval(() => this.#look(), options.mendEveryMs ?? 1_000).unref();
+  }
+
+  /** Goes through the journal's start. Throws JournalUnusable. */
+  static async open(options: KeeperOptions): Promise<JournalKeeper> {
+    return new JournalKeeper(await Journal.open(options.journal), options);
+  }
+
+  place(name: string): JournalPlace {
+    return {
+      journal: this.journal,
+      name,
+      prepare: (path) => this.#prepare(name, path),
+      opened: (database) => void this.#databases.push(database),
+    };
+  }
+
+  /** To be called once all databases are open. A store from before the journal has no snapshot: it gets one first. */
+  async started(): Promise<void> {
+    if (this.#adopted) await this.snapshot();
+  }
+
+  health(): DependencyHealth[] {
+    return this.journal.status().map(({ folder, level, reason }) => ({
+      name: `journal ${folder}`,
+      ok: level,
+      latencyMs: 0,
+      ...(level ? {} : { detail: reason }),
+    }));
+  }
+
+  /**
+   * Marks a place in the log, brings every database to it, copies them into every folder but the one beside them, and
+   * cuts each folder's log behind what lies synced in that folder.
+   */
+  async snapshot(): Promise<void> {
+    const { folders } = this.#options.journal;
+    const mark = await this.journal.append("mark", () => Buffer.alloc(0));
+    for (const database of this.#databases) await database.advance(mark);
+    const [beside, ...others] = folders;
+    for (const folder of others) {
+      if (!this.journal.status().some((status) => status.folder === folder && status.level)) continue;
+      const databases = this.#databases.map(({ name, path }) => ({ name, path }));
+      await makeSnapshot({ databases, folder, number: mark.number }, () => {});
+      await this.journal.cut(folder, mark.number);
+    }
+    // Beside the databases their own files are the snapshot, once all up to the mark is folded in and synced.
+    if ((await this.#foldIn()) && beside !== undefined) await this.journal.cut(beside, mark.number);
+    this.#snapshotNumber = mark.number;
+    this.#snapshotAtMs = Date.now();
+    this.#options.log.info({ number: mark.number }, "a snapshot of names and keys was made");
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    // A snapshot that is not whole has no name yet: nobody waits for it.
+    await Promise.race([this.#working, new Promise((resolve) => setTimeout(resolve, 2_000).unref())]);
+    await this.journal.close();
+  }
+
+  #look(): void {
+    this.journal
+      .mend()
+      .catch((error) => this.#options.log.warn({ err: error }, "the journal takes no changes"));
+    this.#working ??= this.#work()
+      .catch((error) => {
+        if (!this.#closed)
+          this.#options.log.warn({ err: error }, "the journal's upkeep failed; it is tried again");
+        // Not at once again.
+        this.#snapshotAtMs = Date.now();
+        this.#snapshotNumber = this.journal.durableNumber;
+      })
+      .finally(() => {
+        this.#working = undefined;
+      });
+  }
+
+  async #work(): Promise<void> {
+    if (this.#closed || this.journal.halted !== undefined) return;
+    const { snapshotEveryMs = 3_600_000, snapshotEveryRecords = 1_000_000 } = this.#options;
+    const since = this.journal.durableNumber - this.#snapshotNumber;
+    const level = this.journal.status().filter((status) => status.level);
+    const [, ...others] = this.#options.journal.folders;
+    const lacking = level.some(({ folder }) => others.includes(folder) && snapshotsIn([folder]).length === 0);
+    const due =
+      since > 1 && (Date.now() - this.#snapshotAtMs >= snapshotEveryMs || since >= snapshotEveryRecords);
+    // A folder that came anew has none; where nothing has been cut yet, its log is enough.
+    if (due || (lacking && this.#snapshotNumber > 0)) await this.snapshot();
+    else if (this.#databases.some(({ path }) => bytesOf(`${path}-wal`) > foldInBytes)) await this.#foldIn();
+  }
+
+  /** First while others write, then the rest while they wait: so SQLite's log begins anew. */
+  async #foldIn(): Promise<boolean> {
+    let whole = true;
+    for (const { path, hold } of this.#databases) {
+      if (this.#closed) return false;
+      await checkpoint([path]);
+      await hold(async () => {
+        whole = (await checkpoint([path])) && whole;
+      });
+    }
+    return whole;
+  }
+
+  /** See JournalPlace. */
+  async #prepare(name: string, path: string): Promise<void> {
+    const stands = existsSync(path) ? positionOf(path) : "nothing";
+    if (stands !== "nothing" && stands !== "never" && (await this.#liesOn(stands))) return;
+    if (stands === "never" && this.journal.isNew) {
+      this.#adopted = true;
+      return;
+    }
+    if (existsSync(path)) {
+      this.#options.say(`${path} does not lie on the journal: it is set aside and made anew.`);
+      for (const ending of ["", "-wal", "-shm"])
+        if (existsSync(`${path}${ending}`)) renameSync(`${path}${ending}`, `${path}.set-aside${ending}`);
+    }
+    for (const snapshot of snapshotsIn(this.#options.journal.folders)) {
+      const file = `${snapshot.path}/${name}.db`;
+      const position = existsSync(file) ? positionOf(file) : "nothing";
+      if (position === "nothing" || position === "never" || !(await this.#liesOn(position))) continue;
+      await restoreFile(file, path, (progress) =>
+        this.#tell(`Restoring ${name} from ${snapshot.path}`, progress),
+      );
+      return;
+    }
+    if ((await this.journal.recordsAfter(origin)) !== undefined) return;
+    throw new JournalUnusable(
+      `${path} is lost, and no folder holds a snapshot of it that the journal goes on from ` +
+        `(${this.#options.journal.folders.join(", ")}). Restore the data folders from a backup.`,
+    );
+  }
+
+  async #liesOn(position: Position): Promise<boolean> {
+    return (await this.journal.recordsAfter(position)) !== undefined;
+  }
+
+  #tell(what: string, { done, total }: Progress): void {
+    const nowMs = Date.now();
+    if (nowMs - this.#saidAtMs < 500 && done < total) return;
+    this.#saidAtMs = nowMs;
+    this.#options.say(
+      `${what}: ${Math.floor((100 * done) / Math.max(1, total))} % of ${Math.ceil(total / 1_048_576)} MiB`,
+    );
+  }
+}
+
+/** "never": it never stood on a journal; "nothing": it cannot be read. */
+function positionOf(path: string): Position | "never" | "nothing" {
+  let database: Sqlite.Database | undefined;
+  try {
+    database = new Sqlite(path, { readonly: true });
+    return positionIn(database) ?? "never";
+  } catch {
+    return "nothing";
+  } finally {
+    database?.close();
+  }
+}
+
+function bytesOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function journalMetrics(metrics: Metrics, journal: Journal): void {
+  const registers = [metrics];
+  new Gauge({
+    name: "cairn_journal_epoch",
+    help: "The journal's epoch: one more with each start.",
+    registers,
+    collect() {
+      this.set(journal.epoch);
+    },
+  });
+  new Gauge({
+    name: "cairn_journal_record_number",
+    help: "The last record that is durable in two folders.",
+    registers,
+    collect() {
+      this.set(journal.durableNumber);
+    },
+  });
+  new Gauge({
+    name: "cairn_journal_folder_level",
+    help: "1 when the folder holds all that is durable and counts, 0 when it is behind.",
+    labelNames: ["folder"],
+    registers,
+    collect() {
+      for (const { folder, level } of journal.status()) this.set({ folder }, level ? 1 : 0);
+    },
+  });
+  new Counter({
+    name: "cairn_journal_syncs_total",
+    help: "Synced writes to the folder's log since it was last opened.",
+    labelNames: ["folder"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { folder, syncs } of journal.status()) this.inc({ folder }, syncs);
+    },
+  });
+}
