@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { MetadataService } from "../gen/cairn/metadata/v1/metadata_pb";
+import { prepareDataFolders } from "../services/cli/data-folders";
+import { embeddedDatabase, openKeeper } from "../services/cli/embedded-state";
 import { newId } from "../services/common/ids/uuid";
 import { silentLogger } from "../services/common/log/logger";
 import { createMetrics } from "../services/common/metrics/metrics";
@@ -39,14 +41,23 @@ const keyAt = (index: number) =>
 type Metadata = { client: ServiceClient<typeof MetadataService>; close(): Promise<void> };
 
 async function openMetadataOf(folder: string): Promise<Metadata> {
+  const metrics = createMetrics({ defaults: false });
+  const places = prepareDataFolders([folder]);
+  const keeper = await openKeeper(places, { log: silentLogger, metrics, say: () => {} });
   const running = await openMetadata({
-    database: { kind: "sqlite", path: join(folder, "state", "metadata.db") },
+    database: embeddedDatabase(places, keeper, "metadata"),
     config: defaultMetadataConfig,
     clock: systemClock,
     log: silentLogger,
-    metrics: createMetrics({ defaults: false }),
+    metrics,
   });
-  return { client: localClient(MetadataService, running.service), close: () => running.close() };
+  return {
+    client: localClient(MetadataService, running.service),
+    close: async () => {
+      await running.close();
+      await keeper.close();
+    },
+  };
 }
 
 function startStore(folder: string, key: string): Promise<Target> {

@@ -2,6 +2,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import Sqlite from "better-sqlite3";
 import { MetadataService } from "../../gen/cairn/metadata/v1/metadata_pb";
 import { embeddedDatabase, openKeeper } from "../../services/cli/embedded-state";
 import { newId } from "../../services/common/ids/uuid";
@@ -77,6 +78,32 @@ const logsOf = (name: string) =>
 const snapshotsOf = (name: string) =>
   readdirSync(join(folder, name, "journal")).filter((file) => file.startsWith("snapshot-"));
 const level = (keeper: { health(): { ok: boolean }[] }) => until(() => keeper.health().every(({ ok }) => ok));
+
+test("the whole log played anew makes the same tables", async () => {
+  const tables = () => {
+    const file = new Sqlite(join(folder, "state", "metadata.db"), { readonly: true });
+    const known = file.prepare("select name, sql from sqlite_master order by name").all() as {
+      name: string;
+      sql: string;
+    }[];
+    const rows = known
+      .filter(({ sql }) => /^create table/i.test(sql))
+      .map(({ name }) => [name, file.prepare(`select * from "${name}"`).all()] as const)
+      .filter(([name]) => name !== "journal_position");
+    file.close();
+    return { known, rows };
+  };
+  let store = await open();
+  for (const name of names(0, 20)) await store.make(name);
+  await store.close();
+  const before = tables();
+  expect(before.rows.find(([name]) => name === "buckets")?.[1]).toHaveLength(20);
+  rmSync(join(folder, "state"), { recursive: true });
+  mkdirSync(join(folder, "state"));
+  store = await open();
+  await store.close();
+  expect(tables()).toEqual(before);
+});
 
 test("a snapshot is made where SQLite is not, the log is cut behind it, and SQLite is made anew from it", async () => {
   let store = await open();

@@ -9,11 +9,13 @@ export type Apart = {
 
 /**
  * Runs a function in a thread of its own, so that SQLite's long calls do not stop the one that serves requests. Its
- * text is what travels: it may use its arguments and nothing from around it. Rejects with what it threw.
+ * text is what travels: it may use its arguments and nothing from around it. Rejects with what it threw, and once the
+ * thread has ended when the signal ends it.
  */
 export function runApart<T, R>(
   work: (task: T, apart: Apart) => Promise<R>,
   task: T,
+  signal: AbortSignal,
   report: (message: unknown) => void = () => {},
 ): Promise<R> {
   const code = `
@@ -35,6 +37,10 @@ export function runApart<T, R>(
       else if (message.error !== undefined) reject(new Error(message.error));
       else resolve(message.result as R);
     });
+    const end = () => void worker.terminate();
+    if (signal.aborted) end();
+    signal.addEventListener("abort", end, { once: true });
+    worker.once("exit", () => signal.removeEventListener("abort", end));
     worker.on("error", reject);
     worker.on("exit", () => reject(new Error("the thread ended")));
   });

@@ -15,15 +15,10 @@ export type Claim = {
 const name = "claim.json";
 
 /** Durable when it resolves. */
-export async function writeClaim(
-  disk: JournalDisk,
-  folder: string,
-  claim: Claim,
-  synced: boolean,
-): Promise<void> {
+export async function writeClaim(disk: JournalDisk, folder: string, claim: Claim): Promise<void> {
   const text = JSON.stringify(claim);
   const line = `${text} ${crc32c(text).toString(16).padStart(8, "0")}\n`;
-  await replaceFile(disk, folder, name, Buffer.from(line), synced);
+  await replaceFile(disk, folder, name, Buffer.from(line));
 }
 
 /** Undefined when there is none, or none that can be believed: then the folder is a new one. */

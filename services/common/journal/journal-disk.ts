@@ -42,18 +42,17 @@ export async function replaceFile(
   folder: string,
   name: string,
   bytes: Buffer,
-  synced: boolean,
 ): Promise<void> {
   const temporary = `${folder}/${name}.tmp`;
   if ((await disk.stat(temporary)) !== undefined) await disk.unlink(temporary);
-  const fd = await disk.create(temporary, { synced });
+  const fd = await disk.create(temporary, { synced: true });
   try {
     await disk.write(fd, [bytes], 0);
   } finally {
     await disk.close(fd);
   }
   await disk.rename(temporary, `${folder}/${name}`);
-  if (synced) await disk.syncDirectory(folder);
+  await disk.syncDirectory(folder);
 }
 
 /** Undefined when there is no such file. */

@@ -36,7 +36,7 @@ export class JournalKeeper {
   readonly #databases: JournalledDatabase[] = [];
   readonly #timer: NodeJS.Timeout;
   #working: Promise<void> | undefined;
-  #closed = false;
+  readonly #end = new AbortController();
   #adopted = false;
   #snapshotAtMs = Date.now();
   #snapshotNumber: number;
@@ -91,7 +91,7 @@ export class JournalKeeper {
     for (const folder of others) {
       if (!this.journal.status().some((status) => status.folder === folder && status.level)) continue;
       const databases = this.#databases.map(({ name, path }) => ({ name, path }));
-      await makeSnapshot({ databases, folder, number: mark.number }, () => {});
+      await makeSnapshot({ databases, folder, number: mark.number }, this.#end.signal);
       await this.journal.cut(folder, mark.number);
     }
     // Beside the databases their own files are the snapshot, once all up to the mark is folded in and synced.
@@ -102,10 +102,10 @@ export class JournalKeeper {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#end.abort();
     clearInterval(this.#timer);
-    // A snapshot that is not whole has no name yet: nobody waits for it.
-    await Promise.race([this.#working, new Promise((resolve) => setTimeout(resolve, 2_000).unref())]);
+    // A snapshot that is not whole has no name yet: it is given up.
+    await this.#working;
     await this.journal.close();
   }
 
@@ -115,7 +115,7 @@ export class JournalKeeper {
       .catch((error) => this.#options.log.warn({ err: error }, "the journal takes no changes"));
     this.#working ??= this.#work()
       .catch((error) => {
-        if (!this.#closed)
+        if (!this.#end.signal.aborted)
           this.#options.log.warn({ err: error }, "the journal's upkeep failed; it is tried again");
         // Not at once again.
         this.#snapshotAtMs = Date.now();
@@ -127,7 +127,7 @@ export class JournalKeeper {
   }
 
   async #work(): Promise<void> {
-    if (this.#closed || this.journal.halted !== undefined) return;
+    if (this.#end.signal.aborted || this.journal.halted !== undefined) return;
     const { snapshotEveryMs = 3_600_000, snapshotEveryRecords = 1_000_000 } = this.#options;
     const since = this.journal.durableNumber - this.#snapshotNumber;
     const level = this.journal.status().filter((status) => status.level);
@@ -144,10 +144,10 @@ export class JournalKeeper {
   async #foldIn(): Promise<boolean> {
     let whole = true;
     for (const { path, hold } of this.#databases) {
-      if (this.#closed) return false;
-      await checkpoint([path]);
+      if (this.#end.signal.aborted) return false;
+      await checkpoint([path], this.#end.signal);
       await hold(async () => {
-        whole = (await checkpoint([path])) && whole;
+        whole = (await checkpoint([path], this.#end.signal)) && whole;
       });
     }
     return whole;
@@ -170,7 +170,7 @@ export class JournalKeeper {
       const file = `${snapshot.path}/${name}.db`;
       const position = existsSync(file) ? positionOf(file) : "nothing";
       if (position === "nothing" || position === "never" || !(await this.#liesOn(position))) continue;
-      await restoreFile(file, path, (progress) =>
+      await restoreFile(file, path, this.#end.signal, (progress) =>
         this.#tell(`Restoring ${name} from ${snapshot.path}`, progress),
       );
       return;

@@ -370,16 +370,13 @@ export class Journal {
     const isMember = own !== undefined && own.history === this.#claim.history && members.includes(own.member);
     if (!isMember && this.#joining !== undefined) return;
     const member = isMember ? own.member : this.#options.randomHex(16);
-    await writeClaim(this.#disk, folder, { format: 1, ...this.#claim, member }, this.#synced);
+    await writeClaim(this.#disk, folder, { format: 1, ...this.#claim, member });
     for (let tries = 1; tries <= 5; tries += 1) {
       const live = this.#writers.find((known) => known.failure === undefined && known.folder !== folder);
       if (live === undefined || this.#recent !== recent || this.#closed) return;
       const target = await surveyFolder(this.#disk, folder);
       const source = await surveyFolder(this.#disk, live.folder);
-      const open = await levelFolder(this.#disk, target, source, {
-        synced: this.#synced,
-        keepLastOpen: true,
-      });
+      const open = await levelFolder(this.#disk, target, source, true);
       const reached = source.tail.number;
       const last = source.files.at(-1);
       const stillHere = this.#recent === recent && this.#halted === undefined && !this.#closed;

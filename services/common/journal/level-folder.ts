@@ -22,7 +22,7 @@ export async function levelFolder(
   disk: JournalDisk,
   target: Survey,
   source: Source,
-  how: { readonly synced: boolean; readonly keepLastOpen: boolean },
+  keepLastOpen: boolean,
 ): Promise<OpenCopy | undefined> {
   const [first] = source.files;
   if (first === undefined) return undefined;
@@ -45,11 +45,11 @@ export async function levelFolder(
     const own = held.get(file.name);
     const isTargetsLast = own !== undefined && own === target.files.at(-1);
     const complete = has(file) && (has(next) || (isTargetsLast && isSame(target.tail, end)));
-    const keepOpen = how.keepLastOpen && next === undefined;
+    const keepOpen = keepLastOpen && next === undefined;
     if (complete && !keepOpen) continue;
     const isBeginning = isTargetsLast && has(file) && (await holds(disk, file, target.tail));
     if (own !== undefined && !isBeginning) await setAside(disk, target.folder, file.name);
-    open = await copyFile(disk, file, end, target.folder, { synced: how.synced, keepOpen });
+    open = await copyFile(disk, file, end, target.folder, keepOpen);
   }
   await disk.syncDirectory(target.folder);
   return open;
@@ -67,7 +67,7 @@ async function copyFile(
   file: LogFile,
   end: Position,
   folder: string,
-  how: { readonly synced: boolean; readonly keepOpen: boolean },
+  keepOpen: boolean,
 ): Promise<OpenCopy | undefined> {
   let endBytes = isSame(file.header.previous, end) ? blockBytes : 0;
   for await (const record of readRecords(disk, file.path, file.header)) {
@@ -83,7 +83,7 @@ async function copyFile(
   let to: number | undefined;
   let done = false;
   try {
-    to = await disk.create(temporary, { synced: how.synced, direct: true });
+    to = await disk.create(temporary, { synced: true, direct: true });
     const chunk = disk.alignedMemory(alignedUp(Math.min(chunkBytes, endBytes)));
     for (let at = 0; at < endBytes; at += chunkBytes) {
       const length = Math.min(chunkBytes, endBytes - at);
@@ -94,10 +94,10 @@ async function copyFile(
     await disk.rename(temporary, path);
     await disk.syncDirectory(folder);
     done = true;
-    return how.keepOpen ? { fd: to, endBytes: alignedUp(endBytes) } : undefined;
+    return keepOpen ? { fd: to, endBytes: alignedUp(endBytes) } : undefined;
   } finally {
     await disk.close(from);
-    if (to !== undefined && !(done && how.keepOpen)) await disk.close(to);
+    if (to !== undefined && !(done && keepOpen)) await disk.close(to);
   }
 }
 

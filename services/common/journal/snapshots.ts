@@ -28,18 +28,23 @@ type SnapshotTask = {
  * Makes a snapshot in a folder by SQLite's online backup, each database as it stands at one moment, in small steps and
  * in a thread of its own; synced, read back and only then given its name. The folder's former one goes.
  */
-export function makeSnapshot(task: SnapshotTask, progress: (progress: Progress) => void): Promise<void> {
-  return runApart(copyDatabases, task, (message) => progress(message as Progress));
+export function makeSnapshot(task: SnapshotTask, signal: AbortSignal): Promise<void> {
+  return runApart(copyDatabases, task, signal);
 }
 
 /** Writes what the log of each database holds into its file, as far as no reader is in the way. True when all of it. */
-export function checkpoint(paths: readonly string[]): Promise<boolean> {
-  return runApart(foldIn, paths);
+export function checkpoint(paths: readonly string[], signal: AbortSignal): Promise<boolean> {
+  return runApart(foldIn, paths, signal);
 }
 
 /** Copies a database file and its name durably. */
-export function restoreFile(from: string, to: string, progress: (progress: Progress) => void): Promise<void> {
-  return runApart(copyFile, { from, to }, (message) => progress(message as Progress));
+export function restoreFile(
+  from: string,
+  to: string,
+  signal: AbortSignal,
+  progress: (progress: Progress) => void,
+): Promise<void> {
+  return runApart(copyFile, { from, to }, signal, (message) => progress(message as Progress));
 }
 
 async function copyDatabases({ databases, folder, number }: SnapshotTask, apart: Apart): Promise<void> {
@@ -61,8 +66,7 @@ async function copyDatabases({ databases, folder, number }: SnapshotTask, apart:
     source.exec("BEGIN");
     source.prepare("select number from journal_position").get();
     await source.backup(copyPath, {
-      progress: ({ totalPages, remainingPages }) => {
-        apart.report({ name, done: totalPages - remainingPages, total: totalPages });
+      progress: () => {
         // The disk belongs to those who wait for it.
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
         return pagesAStep;

@@ -10,7 +10,7 @@ export class JournalUnusable extends Error {}
 
 /**
  * Planted bugs, for controls alone: the longest log wins whatever its epoch; an epoch is neither claimed nor its first
- * record awaited; nothing is synced.
+ * record awaited; records are not synced.
  */
 export type JournalBug = "no-epoch" | "no-claim" | "no-sync";
 
@@ -54,7 +54,6 @@ export async function startLog(options: StartOptions): Promise<Started> {
   // Claims without a record are those of a first start that was cut off.
   const winner = known.every(({ files }) => files.length === 0) ? undefined : winnerOf(known, options);
   const claimId = randomHex(16);
-  const synced = bug !== "no-sync";
 
   if (winner === undefined) {
     if (behind.length > 0)
@@ -64,7 +63,7 @@ export async function startLog(options: StartOptions): Promise<Started> {
     const claim = { history: randomHex(16), epoch: 1, claimId };
     const level = await all(folders, behind, async (folder) => {
       const member = randomHex(16);
-      await writeClaim(disk, folder, { format: 1, ...claim, member }, synced);
+      await writeClaim(disk, folder, { format: 1, ...claim, member });
       return { folder, member };
     });
     requireQuorum(level.length === folders.length ? level.length : 0, behind, options);
@@ -85,14 +84,13 @@ export async function startLog(options: StartOptions): Promise<Started> {
     .map(({ claim, tail }) => Math.max(bug === "no-claim" ? 0 : claim.epoch, tail.epoch));
   const epoch = Math.max(...epochs) + 1;
   const claimed = await all(counted, behind, async (survey) => {
-    if (bug !== "no-claim")
-      await writeClaim(disk, survey.folder, { ...survey.claim, epoch, claimId }, synced);
+    if (bug !== "no-claim") await writeClaim(disk, survey.folder, { ...survey.claim, epoch, claimId });
     return survey;
   });
   requireQuorum(claimed.length, behind, options);
   const level = await all(claimed, behind, async (survey) => {
     const source = survey === winner ? { files: winner.files, tail: winner.tail } : winner;
-    await levelFolder(disk, survey, source, { synced, keepLastOpen: false });
+    await levelFolder(disk, survey, source, false);
     return { folder: survey.folder, member: survey.claim.member };
   });
   requireQuorum(level.length, behind, options);

@@ -1,5 +1,8 @@
-import { type Migration, Migrator, sql } from "kysely";
+import { type Kysely, type Migration, Migrator, sql } from "kysely";
 import type { Database, DatabaseConfig } from "./database";
+
+const migrationsTable = "migrations";
+const lockTable = "migrations_lock";
 
 /** A schema that this version of Cairn does not know. Nothing was changed. */
 export class NewerSchemaError extends Error {}
@@ -22,16 +25,30 @@ export async function migrate<Tables>(
       await sql`create schema if not exists ${sql.id(schema)}`.execute(trx);
     });
   }
+  if (database.kind === "sqlite") await database.transaction((trx) => makeMigrationTables(trx));
   // Kysely's migrator holds an advisory lock on PostgreSQL; a SQLite file has one process by its folder's lock.
   const migrator = new Migrator({
     db: database.writer,
     provider: { getMigrations: async () => ({ ...migrations }) },
-    migrationTableName: "migrations",
-    migrationLockTableName: "migrations_lock",
+    migrationTableName: migrationsTable,
+    migrationLockTableName: lockTable,
     ...(schema === undefined ? {} : { migrationTableSchema: schema }),
   });
   const { error } = await migrator.migrateToLatest();
   if (error !== undefined) rethrow(error, Object.keys(migrations).sort().at(-1) ?? "none");
+}
+
+/**
+ * What the migrator makes for itself, made before it in one transaction: it would do that outside of any, where no
+ * journal sees it.
+ */
+async function makeMigrationTables<Tables>(trx: Kysely<Tables>): Promise<void> {
+  await sql`create table if not exists ${sql.table(migrationsTable)}
+    (name varchar(255) not null primary key, timestamp varchar(255) not null)`.execute(trx);
+  await sql`create table if not exists ${sql.table(lockTable)}
+    (id varchar(255) not null primary key, is_locked integer default 0 not null)`.execute(trx);
+  await sql`insert into ${sql.table(lockTable)} (id, is_locked) values ('migration_lock', 0)
+    on conflict do nothing`.execute(trx);
 }
 
 function rethrow(error: unknown, newest: string): never {

@@ -1,6 +1,6 @@
 import { chmodSync } from "node:fs";
 import SqliteFile from "better-sqlite3";
-import { type Driver, Kysely, SqliteDialect, type SqliteStatement, sql } from "kysely";
+import { type Driver, Kysely, SqliteAdapter, SqliteDialect, type SqliteStatement, sql } from "kysely";
 import { CairnError } from "../errors/cairn-error";
 import type { Database, DatabaseConfig, Run } from "./database";
 import { JournalledConnection } from "./journalled";
@@ -163,6 +163,11 @@ class HookedDialect extends SqliteDialect {
     this.#hooks = hooks;
   }
 
+  /** SQLite's DDL is transactional, whatever Kysely says: a migration is a transaction, and so travels whole. */
+  override createAdapter(): SqliteAdapter {
+    return new TransactionalDdl();
+  }
+
   override createDriver(): Driver {
     const driver = super.createDriver();
     const begin = driver.beginTransaction.bind(driver);
@@ -182,6 +187,12 @@ class HookedDialect extends SqliteDialect {
       }
     };
     return driver;
+  }
+}
+
+class TransactionalDdl extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
   }
 }
 

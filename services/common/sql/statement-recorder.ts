@@ -22,8 +22,11 @@ export class StatementRecorder {
   watch(sql: string, prepared: Prepared<unknown[]>): SqliteStatement {
     const statement = withRowObjects(prepared);
     if (prepared.readonly) return statement;
-    const note = (parameters: readonly unknown[]) =>
+    const note = (parameters: readonly unknown[]) => {
+      if (!prepared.database.inTransaction)
+        throw new Error(`a change outside a transaction would be missing in the journal: ${sql}`);
       this.#statements.push({ sql, parameters: parameters as readonly SqlValue[] });
+    };
     return {
       reader: statement.reader,
       all: (parameters) => {
