@@ -1,6 +1,7 @@
 import { Argument, Command } from "commander";
 import { version } from "../package.json";
 import { newAdminKey } from "./cli/admin-new-key";
+import { replaceFolder } from "./cli/admin-replace-folder";
 import { addFlags, flagsOf } from "./cli/options";
 import { processLog } from "./cli/process-log";
 import { serve } from "./cli/serve";
@@ -57,6 +58,14 @@ addFlags(admin.command("new-key"), ["data", "masterKeyFile"])
   .description("make another admin key, as when the first one was lost")
   .action(async (flags) => {
     process.stdout.write(`Admin API Key: ${await newAdminKey(settingsOf(flags))}\n`);
+  });
+
+addFlags(admin.command("replace-folder"), ["data"])
+  .description("move a data folder, or a storage node's disk, to another place; with the store stopped")
+  .addArgument(new Argument("<old>"))
+  .addArgument(new Argument("<new>"))
+  .action(async (oldFolder: string, newFolder: string, flags) => {
+    process.stdout.write(`${await replaceFolder(settingsOf(flags), oldFolder, newFolder, process.stderr)}\n`);
   });
 
 const storage = program

@@ -86,7 +86,8 @@ async function nameVolume(disk: Disk, folder: string, nodeId: string): Promise<V
   return record;
 }
 
-async function makeFolder(disk: Disk, folder: string): Promise<void> {
+/** Makes a folder and what is missing above it, durably. */
+export async function makeFolder(disk: Disk, folder: string): Promise<void> {
   const stat = await disk.stat(folder);
   if (stat !== undefined && !stat.isDirectory) throw new UnusableFolder(folder, "it is a file");
   if (stat !== undefined) return;

@@ -2,9 +2,9 @@ import { ConfigError } from "../common/config/options";
 import type { Logger } from "../common/log/logger";
 import { claimFolder } from "./claim-folder";
 import { codeOf, type Disk } from "./disk";
+import { requireVolume } from "./find-volume";
 import { SegmentFiles } from "./segment-files";
 import { recoverSegments } from "./segment-recovery";
-import { volumeFileName } from "./volume-file";
 
 export type Reindexed = {
   readonly blobs: number;
@@ -58,22 +58,4 @@ export async function reindexVolume(options: {
   } finally {
     claim.lock.release();
   }
-}
-
-/** Before anything is made in a folder that was mistaken for one. */
-async function requireVolume(disk: Disk, folder: string): Promise<void> {
-  const names = await disk.list(folder).catch((error: unknown) => {
-    if (codeOf(error) === "") throw error;
-    throw new ConfigError(`The folder ${folder} cannot be read: ${codeOf(error)}.`);
-  });
-  if (names.includes(volumeFileName)) return;
-  const volumes: string[] = [];
-  for (const name of names.sort())
-    if ((await disk.stat(`${folder}/${name}/${volumeFileName}`).catch(() => undefined)) !== undefined)
-      volumes.push(`${folder}/${name}`);
-  throw new ConfigError(
-    volumes.length > 0
-      ? `${folder} is no volume but holds ${volumes.join(", ")}: give one of these.`
-      : `${folder} is no volume: it has no ${volumeFileName}.`,
-  );
 }
