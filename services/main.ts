@@ -2,6 +2,7 @@ import { Argument, Command } from "commander";
 import { version } from "../package.json";
 import { newAdminKey } from "./cli/admin-new-key";
 import { replaceFolder } from "./cli/admin-replace-folder";
+import { journalDump } from "./cli/journal-dump";
 import { addFlags, flagsOf } from "./cli/options";
 import { processLog } from "./cli/process-log";
 import { serve } from "./cli/serve";
@@ -71,6 +72,18 @@ addFlags(admin.command("replace-folder"), ["data"])
 const storage = program
   .command("storage")
   .description("look at a storage node's files, with no service running");
+storage
+  .command("journal")
+  .description("look at the journal of an embedded store's names and keys")
+  .command("dump")
+  .description(
+    "print a log file or claim.json of a journal folder; exit code 1 when any of it is damaged or torn",
+  )
+  .addArgument(new Argument("<file>"))
+  .action(async (file: string) => {
+    process.stdout.on("error", () => process.exit(0));
+    if (!(await journalDump(file, process.stdout))) process.exitCode = 1;
+  });
 storage
   .command("dump")
   .description(
