@@ -6,6 +6,7 @@ import type { ObjectService } from "../gen/cairn/object/v1/object_pb";
 import type { StorageService } from "../gen/cairn/storage/v1/storage_pb";
 import { openBucket } from "./bucket/open";
 import type { Settings } from "./common/config/options";
+import { HashThread } from "./common/hashing/hash-thread";
 import type { DependencyHealth } from "./common/lifecycle/running-service";
 import type { Logger } from "./common/log/logger";
 import type { Metrics } from "./common/metrics/metrics";
@@ -71,7 +72,7 @@ export function startBucket(
   return openBucket({ database, metadata, clock, log: log.child({ service: "bucket" }), metrics });
 }
 
-export function startObject(
+export async function startObject(
   { settings, log, metrics }: Host,
   metadata: ServiceClient<typeof MetadataService>,
   nodes: { address: string; client: ServiceClient<typeof StorageService> }[],
@@ -81,7 +82,8 @@ export function startObject(
     read: { ...defaultObjectConfig.read, deleteGraceMs: settings.deleteGrace },
     workers: workersWithin(settings),
   };
-  return openObject({
+  const hashes = new HashThread();
+  const running = await openObject({
     metadata,
     nodes,
     config,
@@ -89,7 +91,15 @@ export function startObject(
     random: Math.random,
     log: log.child({ service: "object" }),
     metrics,
+    hashes: hashes.start,
   });
+  return {
+    ...running,
+    close: async () => {
+      await running.close();
+      await hashes.close();
+    },
+  };
 }
 
 /** Background work in step with the graces: shorter ones are pointless when what follows them comes much later. */

@@ -1,4 +1,4 @@
-import { createHash, type Hash } from "node:crypto";
+import { hash } from "node:crypto";
 import * as zlib from "node:zlib";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { crc32c, crc32 as foreignCrc32 } from "@node-rs/crc32";
@@ -6,9 +6,16 @@ import type { Checksums, ChecksumsSchema } from "../../gen/cairn/common/v1/commo
 import { ChecksumAlgorithm } from "../../gen/cairn/object/v1/object_pb";
 import { CairnError } from "../common/errors/cairn-error";
 import { Crc64Nvme } from "../common/hashing/crc64nvme";
+import type { HashMaker, HashName, StreamHash } from "../common/hashing/stream-hash";
 
-type Kind = "md5" | "crc32" | "crc32c" | "crc64nvme" | "sha1" | "sha256";
-type Digest = { readonly kind: Kind; update(bytes: Uint8Array): void; digest(): Uint8Array };
+type CrcName = "crc32" | "crc32c" | "crc64nvme";
+type Kind = HashName | CrcName;
+type Crc = { update(bytes: Uint8Array): void; digest(): Uint8Array };
+/** The digests of a body, and how long it was. */
+export type Digested = {
+  readonly checksums: MessageInitShape<typeof ChecksumsSchema> & { md5: Uint8Array };
+  readonly sizeBytes: number;
+};
 
 /** Node 20.15 and 22.2 brought zlib.crc32, which is the faster one. */
 const nativeCrc32 = (zlib as { crc32?: (bytes: Uint8Array, former?: number) => number }).crc32;
@@ -22,34 +29,65 @@ const kinds: Record<ChecksumAlgorithm, Kind | undefined> = {
   [ChecksumAlgorithm.SHA256]: "sha256",
 };
 
-/** The digests of one body, computed as its bytes pass: MD5 always, others when asked for. */
+/** MD5 always, others when asked for. */
+function wanted(algorithms: readonly ChecksumAlgorithm[]): { hashes: HashName[]; crcs: CrcName[] } {
+  const hashes: HashName[] = ["md5"];
+  const crcs: CrcName[] = [];
+  for (const algorithm of algorithms) {
+    const kind = kinds[algorithm];
+    if (kind === "sha1" || kind === "sha256") hashes.push(kind);
+    else if (kind !== undefined && kind !== "md5") crcs.push(kind);
+  }
+  return { hashes, crcs };
+}
+
+/** The digests of a body that is whole in memory. */
+export function digestsOf(body: Uint8Array, algorithms: readonly ChecksumAlgorithm[]): Digested {
+  const { hashes, crcs } = wanted(algorithms);
+  const checksums: Digested["checksums"] = { md5: new Uint8Array() };
+  for (const name of hashes) checksums[name] = hash(name, body, "buffer");
+  for (const name of crcs) {
+    const crc = startCrc(name);
+    crc.update(body);
+    checksums[name] = crc.digest();
+  }
+  return { checksums, sizeBytes: body.length };
+}
+
+/** The digests of a body as its bytes pass. To be finished or abandoned. */
 export class Digests {
-  readonly #digests: readonly Digest[];
+  readonly #hashes: readonly (readonly [HashName, StreamHash])[];
+  readonly #crcs: readonly (readonly [CrcName, Crc])[];
   #sizeBytes = 0;
 
-  constructor(algorithms: readonly ChecksumAlgorithm[]) {
-    const wanted = new Set<Kind>(["md5"]);
-    for (const algorithm of algorithms) {
-      const kind = kinds[algorithm];
-      if (kind !== undefined) wanted.add(kind);
-    }
-    this.#digests = [...wanted].map(start);
+  constructor(algorithms: readonly ChecksumAlgorithm[], make: HashMaker) {
+    const { hashes, crcs } = wanted(algorithms);
+    this.#hashes = hashes.map((name) => [name, make(name)]);
+    this.#crcs = crcs.map((name) => [name, startCrc(name)]);
   }
 
-  get sizeBytes(): number {
-    return this.#sizeBytes;
-  }
-
-  update(bytes: Uint8Array): void {
+  /** A promise when the next bytes must wait. */
+  update(bytes: Uint8Array): Promise<unknown> | undefined {
     this.#sizeBytes += bytes.length;
-    for (const digest of this.#digests) digest.update(bytes);
+    for (const [, crc] of this.#crcs) crc.update(bytes);
+    const waits = this.#hashes.map(([, each]) => each.update(bytes)).filter((wait) => wait !== undefined);
+    return waits.length === 0 ? undefined : Promise.all(waits);
   }
 
   /** Ends the digests. */
-  finish(): MessageInitShape<typeof ChecksumsSchema> & { md5: Uint8Array } {
-    const result: MessageInitShape<typeof ChecksumsSchema> & { md5: Uint8Array } = { md5: new Uint8Array() };
-    for (const digest of this.#digests) result[digest.kind] = digest.digest();
-    return result;
+  async finish(): Promise<Digested> {
+    const checksums: Digested["checksums"] = { md5: new Uint8Array() };
+    for (const [name, crc] of this.#crcs) checksums[name] = crc.digest();
+    const sums = await Promise.all(
+      this.#hashes.map(async ([name, each]) => [name, await each.digest()] as const),
+    );
+    for (const [name, sum] of sums) checksums[name] = sum;
+    return { checksums, sizeBytes: this.#sizeBytes };
+  }
+
+  /** Releases what they hold (I8); after `finish` it does nothing. */
+  abandon(): void {
+    for (const [, each] of this.#hashes) each.abandon();
   }
 }
 
@@ -88,40 +126,20 @@ function text(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("base64");
 }
 
-function start(kind: Kind): Digest {
-  switch (kind) {
-    case "md5":
-    case "sha1":
-    case "sha256":
-      return new Hashed(kind, createHash(kind));
+function startCrc(name: CrcName): Crc {
+  switch (name) {
     case "crc32":
-      return new Crc("crc32", nativeCrc32 ?? foreignCrc32);
+      return new Crc32(nativeCrc32 ?? foreignCrc32);
     case "crc32c":
-      return new Crc("crc32c", crc32c);
+      return new Crc32(crc32c);
     case "crc64nvme":
-      return new Crc64();
+      return new Crc64Nvme();
   }
 }
 
-class Hashed implements Digest {
-  constructor(
-    readonly kind: Kind,
-    readonly hash: Hash,
-  ) {}
-  update(bytes: Uint8Array): void {
-    this.hash.update(bytes);
-  }
-  digest(): Uint8Array {
-    return this.hash.digest();
-  }
-}
-
-class Crc implements Digest {
+class Crc32 implements Crc {
   #value = 0;
-  constructor(
-    readonly kind: Kind,
-    readonly next: (bytes: Uint8Array, former?: number) => number,
-  ) {}
+  constructor(readonly next: (bytes: Uint8Array, former?: number) => number) {}
   update(bytes: Uint8Array): void {
     this.#value = this.next(bytes, this.#value);
   }
@@ -129,16 +147,5 @@ class Crc implements Digest {
     const result = Buffer.allocUnsafe(4);
     result.writeUInt32BE(this.#value >>> 0);
     return result;
-  }
-}
-
-class Crc64 implements Digest {
-  readonly kind = "crc64nvme";
-  readonly #crc = new Crc64Nvme();
-  update(bytes: Uint8Array): void {
-    this.#crc.update(bytes);
-  }
-  digest(): Uint8Array {
-    return this.#crc.digest();
   }
 }

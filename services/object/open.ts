@@ -1,4 +1,5 @@
 import type { ObjectService } from "../../gen/cairn/object/v1/object_pb";
+import { type HashMaker, hashHere } from "../common/hashing/stream-hash";
 import type { DependencyHealth, RunningService } from "../common/lifecycle/running-service";
 import type { Logger } from "../common/log/logger";
 import type { Metrics } from "../common/metrics/metrics";
@@ -25,6 +26,8 @@ export type ObjectOptions = {
   readonly random: () => number;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Where long bodies are hashed; default: on the thread that serves. */
+  readonly hashes?: HashMaker;
 };
 
 /**
@@ -91,6 +94,7 @@ export async function openObject(options: ObjectOptions): Promise<RunningService
       commits,
       blobLimitBytes: config.blobLimitBytes,
       metrics,
+      hashes: options.hashes ?? hashHere,
       onIncomplete: nudge,
     },
     get: {

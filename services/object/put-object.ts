@@ -1,6 +1,7 @@
 import type { Outcome } from "../../gen/cairn/metadata/v1/metadata_pb";
 import type { PutObjectFinish, PutObjectHeader } from "../../gen/cairn/object/v1/object_pb";
 import { CairnError, toCairnError } from "../common/errors/cairn-error";
+import type { HashMaker } from "../common/hashing/stream-hash";
 import { newId } from "../common/ids/uuid";
 import type { Call } from "../common/rpc/call";
 import type { Commits, KnownBucket } from "./commit";
@@ -18,6 +19,8 @@ export type PutDependencies = {
   readonly commits: Commits;
   readonly blobLimitBytes: number;
   readonly metrics: ObjectMetrics;
+  /** Where long bodies are hashed. */
+  readonly hashes: HashMaker;
   /** Told after a commit that left copies to be made. */
   readonly onIncomplete: () => void;
 };
@@ -38,23 +41,26 @@ export async function putObject(
   body: BodySource,
   call: Call,
 ): Promise<ObjectInfoInit> {
-  const digests = new Digests(header.algorithms);
+  const digests = new Digests(header.algorithms, deps.hashes);
   const writer = new BodyWriter(deps, header, call);
   try {
     let part = await body.next();
     while (part instanceof Uint8Array) {
-      digests.update(part);
+      const hashed = digests.update(part);
       // Without a promise there is nothing to wait for, and a small body pays for no microtask.
       const held = writer.write(part);
       if (held !== undefined) await held;
+      if (hashed !== undefined) await hashed;
       part = await body.next();
     }
-    const content = checkedContent(digests, header, part);
+    const digested = await digests.finish();
+    const content = checkedContent(digested, header, part);
     const outcome = await writer.commit(content);
-    deps.metrics.bytesIn.inc(digests.sizeBytes);
+    deps.metrics.bytesIn.inc(digested.sizeBytes);
     return putInfo(header, content, outcome);
   } catch (thrown) {
     const error = toCairnError(thrown);
+    digests.abandon();
     writer.abort(error);
     throw error;
   }

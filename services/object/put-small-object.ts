@@ -2,7 +2,7 @@ import type { PutObjectFinish, PutObjectHeader } from "../../gen/cairn/object/v1
 import { CairnError } from "../common/errors/cairn-error";
 import { newId } from "../common/ids/uuid";
 import type { Call } from "../common/rpc/call";
-import { Digests } from "./digests";
+import { digestsOf } from "./digests";
 import type { ObjectInfoInit } from "./object-info";
 import type { PutDependencies } from "./put-object";
 import { checkedContent, putInfo, putVersion } from "./put-version";
@@ -21,9 +21,7 @@ export async function putSmallObject(
 ): Promise<ObjectInfoInit> {
   if (header.bucket === undefined)
     throw new CairnError("INVALID_ARGUMENT", { message: "The bucket is missing." });
-  const digests = new Digests(header.algorithms);
-  digests.update(body);
-  const content = checkedContent(digests, header, finish);
+  const content = checkedContent(digestsOf(body, header.algorithms), header, finish);
   const blob = body.length === 0 ? undefined : await writeSmallBlob(deps.write, call, newId(), body);
   const outcome = await deps.commits.decide(header.bucket, putVersion(header, content, blob), call);
   deps.metrics.bytesIn.inc(body.length);

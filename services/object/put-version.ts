@@ -3,30 +3,29 @@ import type { Outcome, VersionContentSchema } from "../../gen/cairn/metadata/v1/
 import type { PutObjectFinish, PutObjectHeader } from "../../gen/cairn/object/v1/object_pb";
 import { CairnError } from "../common/errors/cairn-error";
 import type { Change } from "./commit";
-import { checkClaims, type Digests } from "./digests";
+import { checkClaims, type Digested } from "./digests";
 import { type DurableBlob, newBlob, wholeBlob } from "./durable-blob";
 import type { ObjectInfoInit } from "./object-info";
 
 export type ContentInit = MessageInitShape<typeof VersionContentSchema>;
 
 /**
- * What a version says of a body that has come whole. Ends the digests. Throws SIZE_MISMATCH, CHECKSUM_MISMATCH,
+ * What a version says of a body that has come whole. Throws SIZE_MISMATCH, CHECKSUM_MISMATCH,
  * INVALID_ARGUMENT when it is not what was announced.
  */
 export function checkedContent(
-  digests: Digests,
+  { checksums, sizeBytes }: Digested,
   header: PutObjectHeader,
   finish: PutObjectFinish,
 ): ContentInit {
-  const checksums = digests.finish();
-  checkClaims(checksums, digests.sizeBytes, finish);
-  if (header.sizeBytes !== undefined && header.sizeBytes !== BigInt(digests.sizeBytes)) {
+  checkClaims(checksums, sizeBytes, finish);
+  if (header.sizeBytes !== undefined && header.sizeBytes !== BigInt(sizeBytes)) {
     throw new CairnError("SIZE_MISMATCH", {
-      message: `${digests.sizeBytes} bytes came, ${header.sizeBytes} were announced.`,
+      message: `${sizeBytes} bytes came, ${header.sizeBytes} were announced.`,
     });
   }
   return {
-    sizeBytes: BigInt(digests.sizeBytes),
+    sizeBytes: BigInt(sizeBytes),
     etag: Buffer.from(checksums.md5).toString("hex"),
     checksums,
     ...(header.headers === undefined ? {} : { headers: header.headers }),
