@@ -24,7 +24,7 @@ export async function newAdminKey(settings: Settings): Promise<string> {
   const store = findStore(settings, folder);
   if (store !== "embedded") return makeKey(settings, store);
   // A running store alone may write: what it does not know of would be missing in the journal.
-  return (await askForAdminKey(join(folder, "state"))) ?? (await makeKeyEmbedded(settings, folder));
+  return (await askForAdminKey(folder)) ?? (await makeKeyEmbedded(settings, folder));
 }
 
 /** In a store that does not run: with its folders locked, by its journal. */

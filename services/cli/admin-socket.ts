@@ -7,14 +7,14 @@ const name = "admin.sock";
 const mostBytes = 107;
 
 /**
- * Lets commands on this machine ask a running store for an admin key: a socket in the state folder, which nobody but
+ * Lets commands on this machine ask a running store for an admin key: a socket in the first data folder, which nobody but
  * the owner may open. One line answers: `{"key": …}` or `{"error": …}`.
  */
 export async function serveAdminSocket(
-  stateFolder: string,
+  folder: string,
   newAdminKey: () => Promise<string>,
 ): Promise<{ close(): Promise<void> }> {
-  const path = join(stateFolder, name);
+  const path = join(folder, name);
   // Of a process that was killed; the folder's lock is ours.
   rmSync(path, { force: true });
   const server = createServer((socket) => {
@@ -26,7 +26,7 @@ export async function serveAdminSocket(
     );
   });
   await withShortPath(
-    stateFolder,
+    folder,
     (short) =>
       new Promise<void>((resolve, reject) => {
         server.once("error", reject);
@@ -44,10 +44,10 @@ export async function serveAdminSocket(
 }
 
 /** Asks the store that runs on this folder. Undefined when none listens there. */
-export async function askForAdminKey(stateFolder: string): Promise<string | undefined> {
-  if (!existsSync(join(stateFolder, name))) return undefined;
+export async function askForAdminKey(folder: string): Promise<string | undefined> {
+  if (!existsSync(join(folder, name))) return undefined;
   const answer = await withShortPath(
-    stateFolder,
+    folder,
     (short) =>
       new Promise<string | undefined>((resolve) => {
         let text = "";

@@ -47,7 +47,7 @@ export async function serve(settings: Settings): Promise<void> {
       },
     );
     opened.add(store);
-    opened.add(await serveAdminSocket(folders.state, () => store.newAdminKey()));
+    opened.add(await serveAdminSocket(folders.roots[0] ?? "", () => store.newAdminKey()));
     await keeper.started();
     try {
       const { server } = store.gateway;
