@@ -17,6 +17,7 @@ export class ProgressLine {
   readonly #startMs: number;
   #shownMs = Number.NEGATIVE_INFINITY;
   #isOpen = false;
+  #isDone = false;
 
   constructor(label: string, target: ProgressTarget, clock: Clock) {
     this.#label = label;
@@ -29,7 +30,8 @@ export class ProgressLine {
   bytes(done: number, total: number): void {
     const nowMs = this.#clock.monotonicMs();
     const isEnd = done >= total;
-    if (!isEnd && nowMs - this.#shownMs < (this.#target.isTTY ? terminalMs : logMs)) return;
+    if (isEnd ? this.#isDone : nowMs - this.#shownMs < (this.#target.isTTY ? terminalMs : logMs)) return;
+    this.#isDone = isEnd;
     this.#shownMs = nowMs;
     const text = `${this.#label}: ${describeProgress(done, total, nowMs - this.#startMs)}`;
     this.#target.write(this.#target.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
