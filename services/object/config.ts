@@ -168,7 +168,7 @@ export const defaultObjectConfig: ObjectConfig = {
     historyEveryMs: 10_000,
     registryEveryMs: 30_000,
     firstRoundMs: 2_000,
-    firstWritableMs: 15_000,
+    firstWritableMs: 10_000,
   },
   workers: defaultWorkerLimits,
 };

@@ -108,6 +108,15 @@ test("opening waits for a node that answers late: who says that it is ready take
   expect(metadataFaults.sent).toContain("registerNode");
 });
 
+test("opening waits a little for metadata that is not there yet", async () => {
+  metadataFaults.unavailable = true;
+  const opening = open();
+  await eventually("the node was asked", () => metadataFaults.refused > 0);
+  metadataFaults.unavailable = false;
+  await opening;
+  expect(metadataFaults.sent).toContain("registerNode");
+});
+
 test("metadata away at first: the node is registered when it is back", async () => {
   metadataFaults.unavailable = true;
   await open();

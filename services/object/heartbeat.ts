@@ -11,6 +11,14 @@ import type { ObjectMetrics } from "./metrics";
 
 /** While opening waits for nodes. */
 const lookAgainMs = 50;
+/** Services that start together do not find each other at once. */
+const metadataAwayReasons = [
+  "DEADLINE_EXCEEDED",
+  "SERVICE_UNAVAILABLE",
+  "METADATA_UNAVAILABLE",
+  "DATABASE_UNAVAILABLE",
+  "OUTCOME_UNKNOWN",
+] as const;
 
 export type HeartbeatDependencies = {
   readonly cluster: ClusterView;
@@ -44,8 +52,9 @@ export class Heartbeat {
   }
 
   /**
-   * Resolves when each node has answered or is known to be away. One that merely takes long is waited for `firstRoundMs`;
-   * while fewer than two nodes can be written to, `firstWritableMs`: who says that it is ready must take writes.
+   * Resolves when each node has answered or is known to be away. One that merely takes long, and metadata that is not
+   * there yet, are waited for `firstRoundMs`; while fewer than two nodes can be written to, `firstWritableMs`: who says
+   * that it is ready must take writes.
    */
   async start(): Promise<void> {
     const { cluster, clock, limits } = this.#deps;
@@ -53,7 +62,7 @@ export class Heartbeat {
     const isOver = () =>
       this.#stop.signal.aborted || clock.monotonicMs() - startedMs >= limits.firstWritableMs;
     const first = cluster.nodes.map(async (node) => {
-      while ((await this.#round(node)) === "late" && !isOver());
+      while ((await this.#round(node)) === "late" && !isOver()) await clock.sleep(lookAgainMs);
     });
     this.#loops = cluster.nodes.map(async (node, index) => {
       await first[index];
@@ -90,7 +99,7 @@ export class Heartbeat {
       this.#answered(node, answer);
     } catch (error) {
       this.#missed(node, error);
-      return lateOrAway(error);
+      return hasReason(error, "DEADLINE_EXCEEDED") ? "late" : "away";
     } finally {
       this.#count();
     }
@@ -101,7 +110,7 @@ export class Heartbeat {
       const { log } = this.#deps;
       if (!this.#stop.signal.aborted)
         log.warn({ err: error, node: node.address }, "the node's news did not reach the metadata");
-      return lateOrAway(error);
+      return hasReason(error, ...metadataAwayReasons) ? "late" : "away";
     }
   }
 
@@ -240,10 +249,6 @@ export class Heartbeat {
     this.#deps.metrics.nodes.set({ state: "alive" }, alive);
     this.#deps.metrics.nodes.set({ state: "dead" }, this.#deps.cluster.nodes.length - alive);
   }
-}
-
-function lateOrAway(error: unknown): "late" | "away" {
-  return hasReason(error, "DEADLINE_EXCEEDED") ? "late" : "away";
 }
 
 function signatureOf(address: string, zone: string, volumeIds: readonly string[]): string {

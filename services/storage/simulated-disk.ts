@@ -1,7 +1,14 @@
 import Sqlite from "better-sqlite3";
 import { type Disk, DiskError, type DiskLock, type HowToWrite } from "./disk";
 
-type FileNode = { kind: "file"; data: Buffer; durable: Buffer; modifiedAtMs: number };
+type FileNode = {
+  kind: "file";
+  data: Buffer;
+  durable: Buffer;
+  modifiedAtMs: number;
+  /** After a failed sync: what the kernel holds for written though it is not. No later sync writes it. */
+  takenForClean?: Buffer;
+};
 type FolderNode = { kind: "folder"; entries: Map<string, Node>; durable: Map<string, Node> };
 type Node = FileNode | FolderNode;
 type Descriptor = {
@@ -135,10 +142,12 @@ export class SimulatedDisk implements Disk {
     const length = Math.max(file.data.length, positionBytes + bytes.length);
     if (this.#usedBytes() + length - file.data.length > this.capacityBytes)
       throw new DiskError("ENOSPC", String(fd));
-    const data = Buffer.alloc(length);
-    file.data.copy(data);
-    bytes.copy(data, positionBytes);
-    file.data = data;
+    file.data = withBytes(file.data, bytes, positionBytes);
+    // Dirty again.
+    const clean = file.takenForClean;
+    if (clean !== undefined)
+      for (let at = positionBytes; at < Math.min(clean.length, positionBytes + bytes.length); at++)
+        clean[at] = ~(file.data[at] ?? 0) & 0xff;
     file.modifiedAtMs = this.#now();
     if (synced) this.#sync(file);
   }
@@ -158,6 +167,19 @@ export class SimulatedDisk implements Disk {
   async datasync(fd: number): Promise<void> {
     await this.#begin("datasync", String(fd), true);
     this.#sync(this.#descriptor(fd).file);
+  }
+
+  /** A sync that fails: what it should have written is marked clean all the same, as Linux does. */
+  failSync(fd: number): void {
+    const { file } = this.#descriptor(fd);
+    file.takenForClean = Buffer.from(file.data);
+  }
+
+  /** A synced write that fails: the bytes are in the page cache, and taken for clean. */
+  failWrite(fd: number, buffers: readonly Uint8Array[], positionBytes: number): void {
+    const { file } = this.#descriptor(fd);
+    file.data = withBytes(file.data, Buffer.concat(buffers), positionBytes);
+    file.takenForClean = Buffer.from(file.data);
   }
 
   async sizeOf(fd: number): Promise<number> {
@@ -257,7 +279,15 @@ export class SimulatedDisk implements Disk {
   }
 
   #sync(file: FileNode): void {
-    if (!this.forgets.dataSyncs) file.durable = Buffer.from(file.data);
+    if (this.forgets.dataSyncs) return;
+    const clean = file.takenForClean;
+    const durable = Buffer.from(file.data);
+    if (clean !== undefined) {
+      for (let at = 0; at < Math.min(clean.length, durable.length); at++)
+        if (clean[at] === durable[at]) durable[at] = file.durable[at] ?? 0;
+      file.takenForClean = Buffer.from(file.data);
+    }
+    file.durable = durable;
   }
 
   #describe(file: FileNode, synced: boolean, direct = false): number {
@@ -307,6 +337,13 @@ export class SimulatedDisk implements Disk {
   }
 }
 
+function withBytes(data: Buffer, bytes: Buffer, positionBytes: number): Buffer {
+  const result = Buffer.alloc(Math.max(data.length, positionBytes + bytes.length));
+  data.copy(result);
+  bytes.copy(result, positionBytes);
+  return result;
+}
+
 function newFolder(): FolderNode {
   return { kind: "folder", entries: new Map(), durable: new Map() };
 }
@@ -325,7 +362,10 @@ function forget(folder: FolderNode, random: (() => number) | undefined): void {
     if (node.kind === "folder") forget(node, random);
     else if (!survives()) node.data = Buffer.from(node.durable);
     else node.data = tear(node, random as () => number);
-    if (node.kind === "file") node.durable = Buffer.from(node.data);
+    if (node.kind === "file") {
+      node.durable = Buffer.from(node.data);
+      delete node.takenForClean;
+    }
   }
   folder.durable = new Map(folder.entries);
 }

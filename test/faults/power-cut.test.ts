@@ -8,12 +8,18 @@ import { type EmbeddedProcess, serveCairn } from "../support/cairn-process";
 import { nothingIsLeftOver, whatIsWrong } from "./support/checks";
 import { MixedLoad, putObjects } from "./support/mixed-load";
 import { namedInSqlite } from "./support/named-replicas";
-import { openPowerCutDisk, type PowerCutDisk, whyNoPowerCut } from "./support/power-cut-disk";
+import {
+  type FileSystem,
+  openPowerCutDisk,
+  type PowerCutDisk,
+  whyNoPowerCut,
+} from "./support/power-cut-disk";
 import { seededRandom, seedOfRun } from "./support/random";
 import { StoreClient } from "./support/store-client";
 
-/** CAIRN_POWER_CYCLES=10 is the whole proof. */
-const cycles = Number(process.env.CAIRN_POWER_CYCLES ?? 4);
+/** CAIRN_POWER_CYCLES=50 is the whole proof: so many cuts on each file system. */
+const cycles = Number(process.env.CAIRN_POWER_CYCLES ?? 3);
+const fileSystems: readonly FileSystem[] = ["xfs", "ext4"];
 const bucket = "power";
 const adminKey = "s3_key_5d0e9f2c7be14a3899d1c5f60b72ae34c8d1f09a6b5e4d3c2b1a09f8e7d6c5b4";
 const env = {
@@ -24,62 +30,68 @@ const env = {
   LOG_LEVEL: "error",
 };
 
-const reason = whyNoPowerCut();
-if (reason !== undefined) process.stdout.write(`no power is cut: ${reason}\n`);
-const withPower = reason === undefined ? test : test.skip;
+const reasons = new Map(fileSystems.map((system) => [system, whyNoPowerCut(system)]));
+for (const [system, reason] of reasons)
+  if (reason !== undefined) process.stdout.write(`no power is cut on ${system}: ${reason}\n`);
+const powered = fileSystems.filter((system) => reasons.get(system) === undefined);
+const withPower = powered.includes("xfs") ? test : test.skip;
 
-let disk: PowerCutDisk;
+let disk: PowerCutDisk | undefined;
 let store: EmbeddedProcess | undefined;
 let unsafe: ChildProcess | undefined;
-beforeEach(() => {
-  if (reason === undefined) disk = openPowerCutDisk();
-});
 afterEach(async () => {
   await store?.stop("SIGKILL");
   unsafe?.kill("SIGKILL");
-  if (reason === undefined) await disk.close();
+  await disk?.close();
+  disk = undefined;
 });
 
-withPower(
-  `${cycles} power cuts under mixed load lose nothing that was acknowledged`,
-  async () => {
-    const random = seededRandom(seedOfRun("power cut"));
-    const data = join(disk.folder, "data");
-    store = await serveCairn(data, env);
-    const client = new StoreClient(store.url, adminKey);
-    await client.expect([200], "PUT", `/${bucket}`);
-    const load = new MixedLoad(client, bucket, random);
-    for (let cycle = 1; cycle <= cycles; cycle++) {
-      load.start();
-      await delay(200 + random.whole(1_200));
-      disk.cut();
-      // Requests that are under way meet the dead disk: none of them may be acknowledged any more.
-      await delay(50);
-      const ended = load.stop();
-      await store.stop("SIGKILL");
-      await ended;
-      await disk.restore();
+for (const system of fileSystems)
+  if (!powered.includes(system)) test.skip(`power cuts on ${system}: ${reasons.get(system)}`, () => {});
+
+for (const system of powered)
+  test(
+    `${cycles} power cuts of ${system} under mixed load lose nothing that was acknowledged`,
+    async () => {
+      const random = seededRandom(seedOfRun(`power cut of ${system}`));
+      disk = openPowerCutDisk(system);
+      const data = join(disk.folder, "data");
       store = await serveCairn(data, env);
-      client.url = store.url;
-      const observed = await whatIsWrong(client, load, "touched");
-      expect({ cycle, wrong: observed.wrong }).toEqual({ cycle, wrong: [] });
-      load.settle(observed);
-    }
-    expect((await whatIsWrong(client, load, "all")).wrong).toEqual([]);
-    await nothingIsLeftOver(client, namedInSqlite(data));
-    process.stdout.write(
-      `${cycles} power cuts, ${load.acknowledged} acknowledged, ${load.unknown} unknown\n`,
-    );
-    client.close();
-    await store.stop();
-  },
-  60_000 + cycles * 20_000,
-);
+      const client = new StoreClient(store.url, adminKey);
+      await client.expect([200], "PUT", `/${bucket}`);
+      const load = new MixedLoad(client, bucket, random);
+      for (let cycle = 1; cycle <= cycles; cycle++) {
+        load.start();
+        await delay(200 + random.whole(1_200));
+        disk.cut();
+        // Requests that are under way meet the dead disk: none of them may be acknowledged any more.
+        await delay(50);
+        const ended = load.stop();
+        await store.stop("SIGKILL");
+        await ended;
+        await disk.restore();
+        store = await serveCairn(data, env);
+        client.url = store.url;
+        const observed = await whatIsWrong(client, load, "touched");
+        expect({ cycle, wrong: observed.wrong }).toEqual({ cycle, wrong: [] });
+        load.settle(observed);
+      }
+      expect((await whatIsWrong(client, load, "all")).wrong).toEqual([]);
+      await nothingIsLeftOver(client, namedInSqlite(data));
+      process.stdout.write(
+        `${cycles} power cuts of ${system}, ${load.acknowledged} acknowledged, ${load.unknown} unknown\n`,
+      );
+      client.close();
+      await store.stop();
+    },
+    60_000 + cycles * 20_000,
+  );
 
 withPower(
   "control: metadata committed without a sync loses acknowledged writes, and that is noticed",
   async () => {
     const random = seededRandom(seedOfRun("power cut control"));
+    disk = openPowerCutDisk("xfs");
     const data = join(disk.folder, "data");
     mkdirSync(data);
     const entry = join(__dirname, "../../dist/unsafe-store.js");

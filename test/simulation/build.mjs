@@ -1,9 +1,13 @@
-// Bundles the simulator into dist/. Three modules are replaced: ids, which draw randomness ahead of need, and SQLite,
-// by one that knows what is open.
+// Bundles the simulator. Four modules are replaced: ids, which draw randomness ahead of need, SQLite, by one that knows
+// what is open, and the sync of its log, by one that power cuts can take back.
 import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { planted } from "../support/planted.mjs";
 
-const world = resolve(import.meta.dirname ?? "test/simulation", "world");
+const here = import.meta.dirname ?? resolve("test/simulation");
+const root = resolve(here, "../..");
+const world = resolve(here, "world");
 const replaced = {
   name: "replaced",
   setup(bundle) {
@@ -11,19 +15,28 @@ const replaced = {
       path: resolve(world, "seeded-ids.ts"),
     }));
     bundle.onResolve({ filter: /^better-sqlite3$/ }, () => ({ path: resolve(world, "sqlite.ts") }));
+    bundle.onResolve({ filter: /^\.\/wal-sync$/ }, ({ importer }) =>
+      importer.endsWith("services/common/sql/sqlite.ts")
+        ? { path: resolve(world, "wal-sync.ts") }
+        : undefined,
+    );
     bundle.onResolve({ filter: /^better-sqlite3-real$/ }, () => ({ path: "better-sqlite3", external: true }));
   },
 };
 
-await build({
-  entryPoints: { simulate: "test/simulation/main.ts" },
-  outdir: "dist",
-  bundle: true,
-  packages: "external",
-  platform: "node",
-  target: "node20",
-  format: "cjs",
-  sourcemap: true,
-  logLevel: "warning",
-  plugins: [replaced],
-});
+export function buildSimulator(outfile = "dist/simulate.js", patches = []) {
+  return build({
+    entryPoints: [resolve(here, "main.ts")],
+    outfile: resolve(root, outfile),
+    bundle: true,
+    packages: "external",
+    platform: "node",
+    target: "node20",
+    format: "cjs",
+    sourcemap: true,
+    logLevel: "warning",
+    plugins: [planted(patches), replaced],
+  });
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) await buildSimulator();

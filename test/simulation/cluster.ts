@@ -1,10 +1,11 @@
 import { copyFileSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { MetadataService } from "../../gen/cairn/metadata/v1/metadata_pb";
+import { CopyState, MetadataService } from "../../gen/cairn/metadata/v1/metadata_pb";
 import { ObjectService } from "../../gen/cairn/object/v1/object_pb";
 import { StorageService } from "../../gen/cairn/storage/v1/storage_pb";
 import type { Logger } from "../../services/common/log/logger";
 import { createMetrics } from "../../services/common/metrics/metrics";
+import { newCall } from "../../services/common/rpc/call";
 import { localClient } from "../../services/common/rpc/local";
 import type { ServiceClient } from "../../services/common/rpc/service";
 import { defaultMetadataConfig, type MetadataConfig } from "../../services/metadata/config";
@@ -20,6 +21,7 @@ import { DiskFaults, ProcessDisk } from "./world/process-disk";
 import { SimProcess } from "./world/sim-process";
 import { closeDatabasesUnder } from "./world/sqlite";
 import type { VirtualTime } from "./world/virtual-time";
+import { losingUnsynced } from "./world/wal-sync";
 
 export const nodeNames = ["storage-1", "storage-2", "storage-3"] as const;
 export const gatewayNames = ["gateway-1", "gateway-2"] as const;
@@ -53,13 +55,14 @@ const objectConfig: ObjectConfig = {
   heartbeat: {
     ...defaultObjectConfig.heartbeat,
     everyMs: 1_500,
+    firstWritableMs: 3_000,
     historyEveryMs: 9_000,
     registryEveryMs: 10_000,
   },
   workers: {
     repair: { idleMs: 3_000, batch: 16, parallel: 2, visibilityMs: 15_000, retryMs: 2_000 },
     deletes: { idleMs: 3_000, batch: 100, visibilityMs: 10_000 },
-    orphans: { idleMs: 6_000, batch: 100, graceMs: 12_000, pauseMs: 10 },
+    orphans: { idleMs: 4_000, batch: 100, graceMs: 5_000, pauseMs: 10 },
     purge: { idleMs: 7_000, batch: 250, share: 1 },
     lost: { idleMs: 6_000, graceMs: 20_000, batch: 100, pauseMs: 10 },
     moves: { idleMs: 6_000, batch: 50, stretchMs: 5_000, lookAgainMs: 2_000, waitMs: 10_000 },
@@ -77,18 +80,6 @@ type Node = {
 };
 type Running<T> = { process: SimProcess; served: T | undefined } | undefined;
 
-/** What a planted bug may put between the parts. */
-export type Planted = {
-  readonly metadata?: (
-    client: ServiceClient<typeof MetadataService>,
-  ) => ServiceClient<typeof MetadataService>;
-  readonly storage?: (
-    client: ServiceClient<typeof StorageService>,
-    node: NodeName,
-  ) => ServiceClient<typeof StorageService>;
-  readonly disk?: (disk: SimulatedDisk, faults: DiskFaults) => void;
-};
-
 /**
  * The whole store but its HTTP edge: three storage nodes, metadata, two object services, each a process of its own on
  * a simulated network. The object services are driven as gateways drive them.
@@ -97,12 +88,13 @@ export class Cluster {
   readonly network: Network;
   /** A disk was replaced in this run. */
   lostDisk = false;
+  /** Replicas that counted as good when somebody found them missing or damaged, on a volume that is served. */
+  readonly foundBad: string[] = [];
   readonly nodes: Record<NodeName, Node>;
   readonly #time: VirtualTime;
   readonly #random: Random;
   readonly #log: Logger;
   readonly #folder: string;
-  readonly #planted: Planted;
   #metadata: Running<Served<typeof MetadataService>>;
   readonly #gateways: Record<GatewayName, Running<Served<typeof ObjectService>>> = {
     "gateway-1": undefined,
@@ -116,17 +108,15 @@ export class Cluster {
     log: Logger;
     folder: string;
     template: string;
-    planted?: Planted;
   }) {
     this.#time = options.time;
     this.#random = options.random;
     this.#log = options.log;
     this.#folder = options.folder;
-    this.#planted = options.planted ?? {};
     this.network = new Network(options.time, options.random);
     const node = (): Node => {
       const faults = new DiskFaults();
-      return { disk: this.#newDisk(faults), faults, running: undefined };
+      return { disk: this.#newDisk(), faults, running: undefined };
     };
     this.nodes = { "storage-1": node(), "storage-2": node(), "storage-3": node() };
     mkdirSync(this.#folder, { recursive: true });
@@ -163,7 +153,29 @@ export class Cluster {
 
   metadataClient(caller: SimProcess): ServiceClient<typeof MetadataService> {
     const client = this.network.client(MetadataService, caller, "metadata", () => this.metadata);
-    return this.#planted.metadata?.(client) ?? client;
+    return {
+      ...client,
+      execute: (request, call) => {
+        for (const { change } of request.commands ?? [])
+          if (change?.case === "queueRepair") void this.#noteReport(change.value).catch(() => {});
+        return client.execute(request, call);
+      },
+    };
+  }
+
+  async #noteReport({ blobId = "", volumeId = "" }: { blobId?: string; volumeId?: string }): Promise<void> {
+    const served = await Promise.all(
+      nodeNames.map((name) =>
+        this.node(name)
+          ?.client.getNode({}, newCall())
+          .catch(() => undefined),
+      ),
+    );
+    if (!served.some((node) => node?.volumes.some((volume) => volume.volumeId === volumeId))) return;
+    const answer = await this.metadata?.client.describeBlobs({ blobIds: [blobId] }, newCall());
+    const copies = answer?.blobs[0]?.copies ?? [];
+    if (copies.some((copy) => copy.volumeId === volumeId && copy.state === CopyState.GOOD))
+      this.foundBad.push(`${blobId} on ${volumeId}`);
   }
 
   objectClient(caller: SimProcess, name: GatewayName): ServiceClient<typeof ObjectService> {
@@ -194,9 +206,7 @@ export class Cluster {
     const running: NonNullable<Running<Served<typeof MetadataService>>> = { process, served: undefined };
     this.#metadata = running;
     const opened = await openMetadata({
-      // Durable when it is committed: a power cut takes nothing back. What may be lost between commit and sync is the
-      // journal's matter.
-      database: { kind: "sqlite", path: this.#databasePath, synchronous: "FULL" },
+      database: { kind: "sqlite", path: this.#databasePath, synchronous: "BEHIND" },
       config: metadataConfig,
       clock: process.clock,
       log: this.#log.child({ process: "metadata" }),
@@ -212,10 +222,10 @@ export class Cluster {
     this.#gateways[name] = running;
     const opened = await openObject({
       metadata: this.metadataClient(process),
-      nodes: nodeNames.map((node) => {
-        const client = this.network.client(StorageService, process, node, () => this.node(node));
-        return { address: node, client: this.#planted.storage?.(client, node) ?? client };
-      }),
+      nodes: nodeNames.map((node) => ({
+        address: node,
+        client: this.network.client(StorageService, process, node, () => this.node(node)),
+      })),
       config: objectConfig,
       clock: process.clock,
       random: this.#random.next,
@@ -240,8 +250,13 @@ export class Cluster {
     } else this.#gateways[name as GatewayName] = undefined;
   }
 
-  /** A power cut of a storage node: what no sync covered is lost, torn or, by chance, there. */
-  cutPower(name: NodeName): void {
+  /** A power cut: what no sync covered is lost, torn or, by chance, there. */
+  cutPower(name: NodeName | "metadata"): void {
+    if (name === "metadata") {
+      if (this.#metadata !== undefined)
+        losingUnsynced(this.#databasePath, this.#random.next, () => this.kill("metadata"));
+      return;
+    }
     this.kill(name);
     this.nodes[name].disk.crash(this.#random.next);
   }
@@ -252,7 +267,7 @@ export class Cluster {
     this.lostDisk = true;
     const { faults } = this.nodes[name];
     Object.assign(faults, new DiskFaults());
-    this.nodes[name].disk = this.#newDisk(faults);
+    this.nodes[name].disk = this.#newDisk();
   }
 
   close(): void {
@@ -260,13 +275,11 @@ export class Cluster {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  #newDisk(faults: DiskFaults): SimulatedDisk {
-    const disk = new SimulatedDisk({
+  #newDisk(): SimulatedDisk {
+    return new SimulatedDisk({
       nowMs: () => this.#time.epochMs + this.#time.nowMs,
       capacityBytes: 16 * 1024 * KiB,
     });
-    this.#planted.disk?.(disk, faults);
-    return disk;
   }
 
   #newProcess(name: string): SimProcess {

@@ -11,7 +11,8 @@ const processNames = [...nodeNames, ...gatewayNames, "metadata"] as const;
 const common = {
   "kill a process": (nemesis: Nemesis) => nemesis.killAndRestart(nemesis.random.pick(processNames)),
   "cut a node's power": (nemesis: Nemesis) => nemesis.cutPower([nemesis.random.pick(nodeNames)]),
-  "cut all power": (nemesis: Nemesis) => nemesis.cutPower(nodeNames),
+  "cut the metadata's power": (nemesis: Nemesis) => nemesis.cutPower(["metadata"]),
+  "cut all power": (nemesis: Nemesis) => nemesis.cutPower([...nodeNames, "metadata"]),
   "cut a link": (nemesis: Nemesis) => nemesis.partition(),
   "pause a process": (nemesis: Nemesis) => nemesis.pause(),
   "slow network": (nemesis: Nemesis) => nemesis.slow(),
@@ -19,6 +20,9 @@ const common = {
   "hang a disk": (nemesis: Nemesis) => nemesis.hang(nemesis.random.pick(nodeNames)),
   "wrong bits in reads": (nemesis: Nemesis) => nemesis.wrongBits(nemesis.random.pick(nodeNames)),
 } as const;
+
+/** Kinds after which a replica that counts may be damaged until a scrub or a read meets it. */
+const damaging = ["damage a file", "wrong bits in reads", "fail reads"];
 
 /** Faults that destroy what was synced: only ever of one node a run, as three copies allow for no more. */
 const destructive = {
@@ -40,18 +44,22 @@ export class Nemesis {
   readonly #trace: Trace;
   readonly #kinds: readonly (readonly [string, (nemesis: Nemesis) => void])[];
   readonly #everyMs: number;
+  /** How often each kind of fault struck. */
+  readonly struck = new Map<string, number>();
   #stopped = false;
 
-  constructor(time: VirtualTime, random: Random, cluster: Cluster, trace: Trace) {
+  /** `only`: these kinds, instead of a random few. */
+  constructor(time: VirtualTime, random: Random, cluster: Cluster, trace: Trace, only?: readonly string[]) {
     this.#time = time;
     this.random = random;
     this.#cluster = cluster;
     this.#trace = trace;
     this.victim = random.pick(nodeNames);
-    const chosen = [
-      ...Object.entries(common).filter(() => random.next() < 0.45),
-      ...Object.entries(destructive).filter(() => random.next() < 0.3),
-    ];
+    const all = Object.entries({ ...common, ...destructive });
+    const chosen =
+      only === undefined
+        ? all.filter(([name]) => random.next() < (name in common ? 0.45 : 0.3))
+        : all.filter(([name]) => only.includes(name));
     this.#kinds = chosen;
     this.#everyMs = 500 * 10 ** random.next();
     const names = chosen.map(([name]) => name).join(", ");
@@ -69,10 +77,17 @@ export class Nemesis {
     this.#stopped = true;
   }
 
+  /** Whether a fault of this run may have left damage behind that nobody has met yet. */
+  get mayHaveDamaged(): boolean {
+    return damaging.some((kind) => this.struck.has(kind));
+  }
+
   #next(): void {
     this.#time.after(2 * this.#everyMs * this.random.next(), () => {
       if (this.#stopped) return;
-      this.random.pick(this.#kinds)[1](this);
+      const [kind, strike] = this.random.pick(this.#kinds);
+      this.struck.set(kind, (this.struck.get(kind) ?? 0) + 1);
+      strike(this);
       this.#next();
     });
   }
@@ -94,10 +109,9 @@ export class Nemesis {
     });
   }
 
-  cutPower(names: readonly NodeName[]): void {
+  cutPower(names: readonly (NodeName | "metadata")[]): void {
     this.#tell(`cuts the power of ${names.join(", ")}`);
     for (const name of names) this.#cluster.cutPower(name);
-    if (names.length > 1) this.killAndRestart("metadata");
     for (const name of names) this.#restartLater(name);
   }
 

@@ -6,7 +6,7 @@ import { createMetrics } from "../../services/common/metrics/metrics";
 import { defaultMetadataConfig } from "../../services/metadata/config";
 import { openMetadata } from "../../services/metadata/open";
 import { seededRandom } from "../faults/support/random";
-import { Cluster, gatewayNames, type Planted } from "./cluster";
+import { Cluster, gatewayNames } from "./cluster";
 import { Histories } from "./model/history";
 import { unexplained } from "./model/linearizable";
 import { Nemesis } from "./nemesis";
@@ -27,6 +27,8 @@ export type RunResult = {
   readonly acknowledged: number;
   readonly events: number;
   readonly simulatedMs: number;
+  /** Faults by kind. */
+  readonly struck: Readonly<Record<string, number>>;
 };
 
 const clients = 4;
@@ -87,7 +89,7 @@ process.on("unhandledRejection", (error) => {
 /** One run from its seed: the same seed and steps give the same run, wherever and after whatever it runs. */
 export async function simulate(
   place: Place,
-  options: { readonly seed: number; readonly steps: number; readonly planted?: Planted },
+  options: { readonly seed: number; readonly steps: number; readonly faults?: readonly string[] | undefined },
 ): Promise<RunResult> {
   const { seed, steps } = options;
   const random = seededRandom(seed * 2_654_435_761 + 12_345);
@@ -102,10 +104,9 @@ export async function simulate(
     log: trace.logger(),
     folder: join(place.folder, `run-${seed}`),
     template: place.template,
-    ...(options.planted === undefined ? {} : { planted: options.planted }),
   });
   const workload = new Workload({ time, random, cluster, histories, trace }, steps);
-  const nemesis = new Nemesis(time, random, cluster, trace);
+  const nemesis = new Nemesis(time, random, cluster, trace, options.faults);
   let failure: string | undefined;
   let over = false;
   const story = async () => {
@@ -118,8 +119,12 @@ export async function simulate(
     await heal(cluster, workload.clock, trace);
     await settle(cluster, workload, trace);
     for (const gateway of gatewayNames) await workload.readAll(gateway, 30);
-    const { lost } = await damagedCopies(cluster);
+    const { lost, damaged, differing } = await damagedCopies(cluster);
+    if (differing.length > 0) throw new Error(`copies differ: ${differing.join("; ")}`);
     if (lost.length > 0) throw new Error(`no good copy is left of ${lost.join(", ")}`);
+    damaged.push(...cluster.foundBad.map((replica) => `${replica} was missing or damaged`));
+    if (damaged.length > 0 && !nemesis.mayHaveDamaged)
+      throw new Error(`damaged though no fault damages: ${damaged.join("; ")}`);
     judge(histories);
     if (unhandled !== undefined) throw new Error(`a rejection that nobody handled: ${String(unhandled)}`);
   };
@@ -149,6 +154,7 @@ export async function simulate(
     acknowledged: workload.acknowledged,
     events: time.events,
     simulatedMs: time.nowMs,
+    struck: Object.fromEntries(nemesis.struck),
   };
 }
 

@@ -12,7 +12,7 @@ export async function heal(cluster: Cluster, clock: Clock, trace: Trace): Promis
   cluster.network.mendAll();
   for (const name of nodeNames) {
     const node = cluster.nodes[name];
-    Object.assign(node.faults, new DiskFaults(), { planted: node.faults.planted });
+    Object.assign(node.faults, new DiskFaults());
     node.disk.capacityBytes = 16 * 1024 * 1024;
   }
   for (const name of [...nodeNames, ...gatewayNames, "metadata"] as const) cluster.process(name)?.goOn();
@@ -85,10 +85,14 @@ export async function unsettled(cluster: Cluster): Promise<string[]> {
 }
 
 /** Every copy that counts is read whole from its node; one that is damaged is what no scrub has found yet. */
-export async function damagedCopies(cluster: Cluster): Promise<{ damaged: string[]; lost: string[] }> {
+export async function damagedCopies(
+  cluster: Cluster,
+): Promise<{ damaged: string[]; lost: string[]; differing: string[] }> {
   const metadata = cluster.metadata?.client;
   const facts = new Map<string, { crc32c: number; sizeBytes: bigint; good: number }>();
   const damaged: string[] = [];
+  /** Sound on their nodes, and not the same: one of them is not what was written, and no checksum knows. */
+  const differing: string[] = [];
   for (const name of nodeNames) {
     const node = cluster.node(name)?.client;
     if (node === undefined || metadata === undefined) throw new Error(`${name} is down`);
@@ -101,7 +105,7 @@ export async function damagedCopies(cluster: Cluster): Promise<{ damaged: string
         try {
           const { crc32c, sizeBytes } = await node.verifyBlob({ blobId, volumeId }, newCall());
           if (known.good > 0 && (known.crc32c !== crc32c || known.sizeBytes !== sizeBytes))
-            damaged.push(`${name} has other bytes of ${blobId}`);
+            differing.push(`${name} has other bytes of ${blobId}`);
           Object.assign(known, { crc32c, sizeBytes, good: known.good + 1 });
         } catch (error) {
           damaged.push(`${name} ${blobId}: ${told(error)}`);
@@ -109,5 +113,9 @@ export async function damagedCopies(cluster: Cluster): Promise<{ damaged: string
       }
     }
   }
-  return { damaged, lost: [...facts].filter(([, { good }]) => good === 0).map(([blobId]) => blobId) };
+  return {
+    damaged,
+    differing,
+    lost: [...facts].filter(([, { good }]) => good === 0).map(([blobId]) => blobId),
+  };
 }

@@ -17,12 +17,13 @@ export type CairnProcess = {
   readonly exited: Promise<number | null>;
 };
 
-/** Starts `node dist/cairn.js ...args` with this environment on top of a clean one. */
+/** Starts `node dist/cairn.js ...args`, or another `program`, with this environment on top of a clean one. */
 export function startCairn(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  program = entry,
 ): CairnProcess {
-  const child = spawn(process.execPath, [entry, ...args], {
+  const child = spawn(process.execPath, [program, ...args], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, LOG_FORMAT: "json", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -37,6 +37,8 @@ export async function startSplitStore(options: {
   readonly env?: Readonly<Record<string, string>>;
   /** False when it cannot serve yet, as without its database. */
   readonly whole?: boolean;
+  /** Another program than `dist/cairn.js`: a control's. */
+  readonly program?: string | undefined;
 }): Promise<SplitStore> {
   const ports = Object.fromEntries(
     await Promise.all(splitServices.map(async (service) => [service, await freePort()])),
@@ -59,12 +61,12 @@ export async function startSplitStore(options: {
   const running = new Map<SplitService, CairnProcess>();
   const start = async (service: SplitService) => {
     const role = service.replace(/-\d$/, "");
-    const started = startCairn(["service", role], {
-      ...shared,
+    const own = {
       PORT: `${ports[service]}`,
       STORAGE_ROOT: join(options.folder, service),
       DB_PATH: join(options.folder, `${role}.db`),
-    });
+    };
+    const started = startCairn(["service", role], { ...shared, ...own }, options.program);
     running.set(service, started);
     // Eight processes start at once, on two cores.
     await started.line(/service listens/, 60_000);

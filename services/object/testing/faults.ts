@@ -146,6 +146,8 @@ export class MetadataFaults {
   /** Which commands lose their answers. */
   loses: (kind: string | undefined) => boolean = () => true;
   versionLookups = 0;
+  /** Executes that were refused as `unavailable`. */
+  refused = 0;
   /** Kinds of the commands that were sent, in order. */
   readonly sent: string[] = [];
 }
@@ -158,7 +160,10 @@ export function faultyMetadata(client: MetadataClient, faults: MetadataFaults): 
       return client.getVersion(request, call);
     },
     execute: async (request, call) => {
-      if (faults.unavailable) throw new CairnError("METADATA_UNAVAILABLE");
+      if (faults.unavailable) {
+        faults.refused += 1;
+        throw new CairnError("METADATA_UNAVAILABLE");
+      }
       const kinds = (request.commands ?? []).map((command) => command.change?.case ?? "");
       faults.sent.push(...kinds);
       const answer = await client.execute(request, call);

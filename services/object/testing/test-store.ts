@@ -49,7 +49,13 @@ export const quickConfig: ObjectConfig = {
   write: { ...defaultObjectConfig.write, dropMs: 300, stallMs: 2_000, avoidMs: 200 },
   read: { ...defaultObjectConfig.read, stallMs: 300, avoidMs: 200 },
   commit: { ...defaultObjectConfig.commit, unknownWaitMs: 1_000, unavailableWaitMs: 100 },
-  heartbeat: { ...defaultObjectConfig.heartbeat, everyMs: 50, historyEveryMs: 50, timeoutMs: 2_000 },
+  heartbeat: {
+    ...defaultObjectConfig.heartbeat,
+    everyMs: 50,
+    historyEveryMs: 50,
+    timeoutMs: 2_000,
+    firstWritableMs: 2_500,
+  },
   workers: false,
 };
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "../../support/until";
 
-/** XFS on an image file. Cutting its power loses all that no sync put there, as a real cut does. */
+/** XFS or ext4 on an image file. Cutting its power loses all that no sync put there, as a real cut does. */
 export type PowerCutDisk = {
   /** Where it is mounted. */
   readonly folder: string;
@@ -15,10 +15,12 @@ export type PowerCutDisk = {
   close(): Promise<void>;
 };
 
+export type FileSystem = "xfs" | "ext4";
+
 const imageBytes = 2 * 1024 ** 3;
 
 /** Why power cannot be cut on this machine; undefined when it can. */
-export function whyNoPowerCut(): string | undefined {
+export function whyNoPowerCut(system: FileSystem): string | undefined {
   if (process.getuid?.() !== 0) return "mounting a loop image needs root";
   try {
     accessSync("/dev/loop-control", constants.R_OK);
@@ -26,25 +28,25 @@ export function whyNoPowerCut(): string | undefined {
     return "there are no loop devices";
   }
   for (const [tool, flag] of [
-    ["mkfs.xfs", "-V"],
+    [`mkfs.${system}`, "-V"],
     ["xfs_io", "-V"],
   ] as const) {
     try {
       execFileSync(tool, [flag], { stdio: "ignore" });
     } catch {
-      return `${tool} is missing: apt-get install xfsprogs`;
+      return `${tool} is missing: apt-get install xfsprogs e2fsprogs`;
     }
   }
   try {
-    makePowerCutDisk().remove();
+    makePowerCutDisk(system).remove();
   } catch (error) {
-    return `XFS cannot be mounted: ${String(error).split("\n")[0]}`;
+    return `${system} cannot be mounted: ${String(error).split("\n")[0]}`;
   }
   return undefined;
 }
 
-export function openPowerCutDisk(): PowerCutDisk {
-  const { mount, unmount, remove, folder } = makePowerCutDisk();
+export function openPowerCutDisk(system: FileSystem): PowerCutDisk {
+  const { mount, unmount, remove, folder } = makePowerCutDisk(system);
   const unmountSoon = () =>
     until(() => {
       unmount();
@@ -69,7 +71,7 @@ export function openPowerCutDisk(): PowerCutDisk {
   };
 }
 
-function makePowerCutDisk() {
+function makePowerCutDisk(system: FileSystem) {
   const place = mkdtempSync(join(tmpdir(), "cairn-power-"));
   const image = join(place, "image");
   const folder = join(place, "mount");
@@ -87,7 +89,7 @@ function makePowerCutDisk() {
     writeFileSync(image, "");
     truncateSync(image, imageBytes);
     mkdirSync(folder);
-    run("mkfs.xfs", "-q", image);
+    run(`mkfs.${system}`, "-q", image);
     mount();
   } catch (error) {
     remove();

@@ -24,12 +24,13 @@ export type Split = {
 export async function openSplit(
   env: Readonly<Record<string, string>> = shortGraces,
   databaseUrl?: string,
+  program?: string,
 ): Promise<Split> {
   const folder = await mkdtemp(join(tmpdir(), "cairn-split-"));
   const database = databaseUrl === undefined ? await createTestDatabase("postgres", "metadata") : undefined;
   if (database !== undefined && database.config.kind !== "postgres") throw new Error("no PostgreSQL");
   const url = databaseUrl ?? (database?.config.kind === "postgres" ? database.config.url : "");
-  const store = await startSplitStore({ folder, databaseUrl: url, env });
+  const store = await startSplitStore({ folder, databaseUrl: url, env, program });
   const client = new StoreClient(store.url, store.adminKey);
   const close = async () => {
     client.close();

@@ -13,8 +13,6 @@ export class DiskFaults {
   failingChanges = 0;
   /** Calls take this much longer. */
   hangsMs = 0;
-  /** A planted bug's: looks at a call before the disk does. */
-  planted: ((call: string, inner: () => Promise<unknown>) => Promise<unknown>) | undefined;
 }
 
 /**
@@ -61,11 +59,20 @@ export class ProcessDisk {
       write: (fd, buffers, position) => {
         // The kernel copies at the call.
         const copy = buffers.map((buffer) => Buffer.from(buffer));
-        return this.#change("write", () => inner.write(fd, copy, position));
+        return this.#change(
+          "write",
+          () => inner.write(fd, copy, position),
+          () => inner.failWrite(fd, copy, position),
+        );
       },
       read: (fd, into, position) => this.#call("read", () => this.#read(fd, into, position)),
       alignedMemory: (lengthBytes) => inner.alignedMemory(lengthBytes),
-      datasync: (fd) => this.#change("datasync", () => inner.datasync(fd)),
+      datasync: (fd) =>
+        this.#change(
+          "datasync",
+          () => inner.datasync(fd),
+          () => inner.failSync(fd),
+        ),
       sizeOf: (fd) => this.#call("sizeOf", () => inner.sizeOf(fd)),
       close: (fd) => {
         this.#fds.delete(fd);
@@ -108,17 +115,17 @@ export class ProcessDisk {
     return count;
   }
 
-  #change<T>(name: string, work: () => Promise<T>): Promise<T> {
+  #change<T>(name: string, work: () => Promise<T>, onFailure = () => {}): Promise<T> {
     const faults = this.#faults;
     const attempt = (): Promise<T> => {
       if (faults.failingChanges > 0 && (name === "write" || name === "datasync")) {
         faults.failingChanges -= 1;
+        onFailure();
         return Promise.reject(new DiskError("EIO", `the simulated disk fails ${name}`));
       }
       return work();
     };
-    const { planted } = faults;
-    return this.#call(name, planted === undefined ? attempt : () => planted(name, attempt) as Promise<T>);
+    return this.#call(name, attempt);
   }
 
   #call<T>(name: string, work: () => Promise<T>): Promise<T> {
