@@ -136,6 +136,9 @@ export const plantedBugs = [
       ],
     ],
     faults: "pause a process,cut a link,slow network",
+    seeds: 400,
+    steps: 60,
+    seed: 12,
   },
   {
     name: "retry-after-failed-sync",
@@ -247,21 +250,6 @@ export const plantedBugs = [
     faults: "cut the metadata's power",
   },
   {
-    name: "visible-before-durable",
-    what: "readers see commits that are not durable yet",
-    patches: [
-      [
-        "services/common/sql/wal-sync.ts",
-        "    return Promise.all(this.#open).then(() => this.throwIfFailed());\n",
-        "    return undefined;\n",
-      ],
-    ],
-    faults: "cut the metadata's power",
-    seeds: 300,
-    steps: 60,
-    seed: 50,
-  },
-  {
     name: "conditions-ignored",
     what: "If-Match and If-None-Match are not looked at in the commit's transaction",
     patches: [
@@ -283,5 +271,8 @@ export const plantedBugs = [
       ],
     ],
     faults: "kill a process,cut a link,slow network",
+    seeds: 400,
+    steps: 60,
+    seed: 40,
   },
 ];
