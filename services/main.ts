@@ -1,7 +1,20 @@
-import { Argument, Command } from "commander";
+import { setTimeout as delay } from "node:timers/promises";
+import { Argument, Command, Option } from "commander";
 import { version } from "../package.json";
+import { type AdminTarget, adminClient } from "./cli/admin-client";
 import { newAdminKey } from "./cli/admin-new-key";
 import { replaceFolder } from "./cli/admin-replace-folder";
+import {
+  type AdminSession,
+  drain,
+  locate,
+  rebalance,
+  remove,
+  scrub,
+  showHealing,
+  showNodes,
+  verify,
+} from "./cli/admin-verbs";
 import { journalDump } from "./cli/journal-dump";
 import { addFlags, flagsOf } from "./cli/options";
 import { processLog } from "./cli/process-log";
@@ -23,6 +36,11 @@ function settingsOf(flags: Record<string, unknown>): Settings {
   const settings = readSettings(flagsOf(flags), process.env);
   process.env.UV_THREADPOOL_SIZE ??= String(threadPoolSize(settings));
   return settings;
+}
+
+/** As `| head` leaves: nobody reads any more, which is no error. */
+function untilNobodyReads(): void {
+  process.stdout.on("error", () => process.exit(0));
 }
 
 const shared = ["data", "host", "shutdownGrace", "logLevel", "logFormat"] as const;
@@ -69,6 +87,55 @@ addFlags(admin.command("replace-folder"), ["data"])
     process.stdout.write(`${await replaceFolder(settingsOf(flags), oldFolder, newFolder, process.stderr)}\n`);
   });
 
+const askFor = (command: Command): Command =>
+  command
+    .addOption(
+      new Option("--url <url>", "the store's address").env("GATEWAY_URL").default("http://127.0.0.1:7841"),
+    )
+    .addOption(new Option("--key <key>", "an admin's key").env("API_KEY"));
+const sessionOf = ({ url, key }: AdminTarget): AdminSession => {
+  untilNobodyReads();
+  return {
+    ask: adminClient({ url, key }),
+    nowMs: Date.now,
+    pause: () => delay(1_000),
+    print: (line) => process.stdout.write(`${line}\n`),
+  };
+};
+askFor(admin.command("nodes"))
+  .description("show storage nodes and their volumes")
+  .action((flags) => showNodes(sessionOf(flags)));
+askFor(admin.command("drain <id>"))
+  .description("empty a node or a volume: it takes no new blobs, its copies are moved")
+  .option("--cancel", "take that back")
+  .option("--wait", "show progress until it is empty")
+  .action((id: string, flags) => drain(sessionOf(flags), id, flags));
+askFor(admin.command("remove <id>"))
+  .description("forget a node's volumes, or one, for good")
+  .option("--lost", "it will not come back: what it held is repaired from the other copies")
+  .action((id: string, flags) => remove(sessionOf(flags), id, flags.lost === true));
+askFor(admin.command("rebalance"))
+  .description("move copies to where placement wants them")
+  .option("--wait", "show progress until it is done")
+  .action((flags) => rebalance(sessionOf(flags), flags.wait === true));
+askFor(admin.command("scrub [id]"))
+  .description("read everything of a node or a volume, or of all, now")
+  .option("--wait", "show progress until it is done")
+  .action((id: string | undefined, flags) => scrub(sessionOf(flags), id, flags.wait === true));
+askFor(admin.command("repair").description("repairs").command("status"))
+  .description("show how far drains, rebalances and scrubs are, and how much waits for repair")
+  .action((flags) => showHealing(sessionOf(flags)));
+askFor(admin.command("verify [volume]"))
+  .description("compare volumes with the metadata, both ways; exit code 1 when anything is wrong")
+  .option("--deep", "read every copy whole")
+  .option("--fix", "what is wrong goes to repair, old orphans are collected")
+  .action(async (id: string | undefined, flags) => {
+    if (!(await verify(sessionOf(flags), { id, ...flags }))) process.exitCode = 1;
+  });
+askFor(admin.command("object").description("objects").command("locate <bucket> <key>"))
+  .description("show on which nodes and volumes the bytes of an object lie")
+  .action((bucket: string, key: string, flags) => locate(sessionOf(flags), bucket, key));
+
 const storage = program
   .command("storage")
   .description("look at a storage node's files, with no service running");
@@ -81,7 +148,7 @@ storage
   )
   .addArgument(new Argument("<file>"))
   .action(async (file: string) => {
-    process.stdout.on("error", () => process.exit(0));
+    untilNobodyReads();
     if (!(await journalDump(file, process.stdout))) process.exitCode = 1;
   });
 storage
@@ -91,8 +158,7 @@ storage
   )
   .addArgument(new Argument("<file>"))
   .action(async (file: string) => {
-    // As `| head` leaves: nobody reads any more, which is no error.
-    process.stdout.on("error", () => process.exit(0));
+    untilNobodyReads();
     if (!(await storageDump(file, process.stdout))) process.exitCode = 1;
   });
 addFlags(storage.command("reindex"), ["logLevel", "logFormat"])

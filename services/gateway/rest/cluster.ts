@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { authoriseAdmin } from "../auth/authorise";
+import { queuesSchema, toQueues } from "./healing";
 import { defineRoute, type RestRoute } from "./route";
 
 const tag = "Cluster";
@@ -18,6 +19,8 @@ const nodeSchema = z
         freeBytes: z.number(),
         blobs: z.number(),
         deleteHold: z.string().meta({ description: "Empty when deletes are taken; else why not." }),
+        draining: z.boolean().meta({ description: "Takes no new blobs and is being emptied." }),
+        removed: z.boolean(),
       }),
     ),
   })
@@ -49,6 +52,8 @@ export const clusterRoutes: readonly RestRoute[] = [
             freeBytes: Number(volume.freeBytes),
             blobs: Number(volume.blobs),
             deleteHold: volume.deleteHold,
+            draining: volume.draining,
+            removed: volume.removed,
           })),
         })),
       };
@@ -62,15 +67,11 @@ export const clusterRoutes: readonly RestRoute[] = [
     summary: "Work that waits: copies to repair, copies to delete, deleted buckets to purge",
     access: "Admins.",
     status: 200,
-    answer: z.object({ repairs: z.number(), deletes: z.number(), purges: z.number() }).meta({ id: "Queues" }),
+    answer: queuesSchema,
     async handle({ principal, call }, { objects }) {
       authoriseAdmin(principal);
       const { queues } = await objects.getCluster({}, call);
-      return {
-        repairs: Number(queues?.repairs ?? 0n),
-        deletes: Number(queues?.deletes ?? 0n),
-        purges: Number(queues?.purges ?? 0n),
-      };
+      return toQueues(queues);
     },
   }),
 ];

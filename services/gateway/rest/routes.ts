@@ -1,5 +1,6 @@
 import { bucketRoutes } from "./buckets";
 import { clusterRoutes } from "./cluster";
+import { healingRoutes } from "./healing";
 import { keyRoutes } from "./keys";
 import type { RestRoute } from "./route";
 import { s3KeyPairRoutes } from "./s3-key-pairs";
@@ -14,4 +15,5 @@ export const restRoutes: readonly RestRoute[] = [
   ...s3KeyPairRoutes,
   ...bucketRoutes,
   ...clusterRoutes,
+  ...healingRoutes,
 ];
