@@ -44,6 +44,7 @@ chmod 755 "$copy"
 git clone --quiet . "$copy/cairn"
 cd "$copy/cairn"
 echo "Node $(node --version), npm $(npm --version), commit $(git rev-parse --short HEAD)"
+export CAIRN_CONTROLS=1
 if [ $# -eq 0 ]; then
   .ci/run
 else
