@@ -145,9 +145,9 @@ export class JournalKeeper {
     let whole = true;
     for (const { path, hold } of this.#databases) {
       if (this.#end.signal.aborted) return false;
-      await checkpoint([path], this.#end.signal);
+      await checkpoint({ paths: [path], mode: "PASSIVE" }, this.#end.signal);
       await hold(async () => {
-        whole = (await checkpoint([path], this.#end.signal)) && whole;
+        whole = (await checkpoint({ paths: [path], mode: "TRUNCATE" }, this.#end.signal)) && whole;
       });
     }
     return whole;

@@ -32,9 +32,12 @@ export function makeSnapshot(task: SnapshotTask, signal: AbortSignal): Promise<v
   return runApart(copyDatabases, task, signal);
 }
 
+/** TRUNCATE also empties the log's file: it would stay as long as it ever was, and look as if it were full for ever. */
+type FoldIn = { readonly paths: readonly string[]; readonly mode: "PASSIVE" | "TRUNCATE" };
+
 /** Writes what the log of each database holds into its file, as far as no reader is in the way. True when all of it. */
-export function checkpoint(paths: readonly string[], signal: AbortSignal): Promise<boolean> {
-  return runApart(foldIn, paths, signal);
+export function checkpoint({ paths, mode }: FoldIn, signal: AbortSignal): Promise<boolean> {
+  return runApart(foldIn, { paths, mode }, signal);
 }
 
 /** Copies a database file and its name durably. */
@@ -95,13 +98,13 @@ async function copyDatabases({ databases, folder, number }: SnapshotTask, apart:
       fs.rmSync(`${folder}/${other}`, { recursive: true, force: true });
 }
 
-async function foldIn(paths: readonly string[], apart: Apart): Promise<boolean> {
+async function foldIn({ paths, mode }: FoldIn, apart: Apart): Promise<boolean> {
   const Sqlite = apart.require(apart.sqlite) as typeof import("better-sqlite3");
   let whole = true;
   for (const path of paths) {
     const database = new Sqlite(path, { timeout: 5_000 });
     database.pragma("synchronous = NORMAL");
-    const [row] = database.pragma("wal_checkpoint(PASSIVE)") as {
+    const [row] = database.pragma(`wal_checkpoint(${mode})`) as {
       busy: number;
       log: number;
       checkpointed: number;
