@@ -1,15 +1,10 @@
-// Bundles our own sources into dist/; packages stay in node_modules, so native modules load as usual.
+// Bundles the store into dist/.
 import { build } from "esbuild";
+import { bundleOptions } from "./bundle-options.mjs";
 
 await build({
   entryPoints: { cairn: "services/main.ts" },
   outdir: "dist",
-  bundle: true,
-  packages: "external",
-  platform: "node",
-  target: "node20",
-  format: "cjs",
-  sourcemap: true,
+  ...bundleOptions,
   banner: { js: "#!/usr/bin/env node" },
-  logLevel: "warning",
 });

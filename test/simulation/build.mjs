@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { bundleOptions } from "../../scripts/bundle-options.mjs";
 import { planted } from "../support/planted.mjs";
 
 const here = import.meta.dirname ?? resolve("test/simulation");
@@ -28,13 +29,7 @@ export function buildSimulator(outfile = "dist/simulate.js", patches = []) {
   return build({
     entryPoints: [resolve(here, "main.ts")],
     outfile: resolve(root, outfile),
-    bundle: true,
-    packages: "external",
-    platform: "node",
-    target: "node20",
-    format: "cjs",
-    sourcemap: true,
-    logLevel: "warning",
+    ...bundleOptions,
     plugins: [planted(patches), replaced],
   });
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { Worker } from "node:worker_threads";
 import { CairnError } from "../errors/cairn-error";
 import type { HashName, StreamHash } from "./stream-hash";
@@ -150,10 +150,9 @@ class ThreadHash implements StreamHash {
     const block = this.#block;
     // Shorter than a block: the way to the thread and back would take longer.
     if (!this.#sent) {
-      const hash = createHash(this.#name);
-      if (block !== undefined) hash.update(block.subarray(0, this.#filled));
+      const digest = hash(this.#name, block?.subarray(0, this.#filled) ?? new Uint8Array(), "buffer");
       this.abandon();
-      return hash.digest();
+      return digest;
     }
     if (block !== undefined) this.#send(block);
     this.#over = true;

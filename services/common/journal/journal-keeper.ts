@@ -95,7 +95,8 @@ export class JournalKeeper {
       await this.journal.cut(folder, mark.number);
     }
     // Beside the databases their own files are the snapshot, once all up to the mark is folded in and synced.
-    if ((await this.#foldIn()) && beside !== undefined) await this.journal.cut(beside, mark.number);
+    if ((await this.#foldIn(this.#databases)) && beside !== undefined)
+      await this.journal.cut(beside, mark.number);
     this.#snapshotNumber = mark.number;
     this.#snapshotAtMs = Date.now();
     this.#options.log.info({ number: mark.number }, "a snapshot of names and keys was made");
@@ -137,17 +138,17 @@ export class JournalKeeper {
       since > 1 && (Date.now() - this.#snapshotAtMs >= snapshotEveryMs || since >= snapshotEveryRecords);
     // A folder that came anew has none; where nothing has been cut yet, its log is enough.
     if (due || (lacking && this.#snapshotNumber > 0)) await this.snapshot();
-    else if (this.#databases.some(({ path }) => bytesOf(`${path}-wal`) > foldInBytes)) await this.#foldIn();
+    else await this.#foldIn(this.#databases.filter(({ path }) => bytesOf(`${path}-wal`) > foldInBytes));
   }
 
   /** First while others write, then the rest while they wait: so SQLite's log begins anew. */
-  async #foldIn(): Promise<boolean> {
+  async #foldIn(databases: readonly JournalledDatabase[]): Promise<boolean> {
     let whole = true;
-    for (const { path, hold } of this.#databases) {
+    for (const { path, hold } of databases) {
       if (this.#end.signal.aborted) return false;
-      await checkpoint({ paths: [path], mode: "PASSIVE" }, this.#end.signal);
+      await checkpoint({ path, mode: "PASSIVE" }, this.#end.signal);
       await hold(async () => {
-        whole = (await checkpoint({ paths: [path], mode: "TRUNCATE" }, this.#end.signal)) && whole;
+        whole = (await checkpoint({ path, mode: "TRUNCATE" }, this.#end.signal)) && whole;
       });
     }
     return whole;

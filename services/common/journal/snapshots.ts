@@ -33,11 +33,11 @@ export function makeSnapshot(task: SnapshotTask, signal: AbortSignal): Promise<v
 }
 
 /** TRUNCATE also empties the log's file: it would stay as long as it ever was, and look as if it were full for ever. */
-type FoldIn = { readonly paths: readonly string[]; readonly mode: "PASSIVE" | "TRUNCATE" };
+type FoldIn = { readonly path: string; readonly mode: "PASSIVE" | "TRUNCATE" };
 
-/** Writes what the log of each database holds into its file, as far as no reader is in the way. True when all of it. */
-export function checkpoint({ paths, mode }: FoldIn, signal: AbortSignal): Promise<boolean> {
-  return runApart(foldIn, { paths, mode }, signal);
+/** Writes what the log of a database holds into its file, as far as no reader is in the way. True when all of it. */
+export function checkpoint(task: FoldIn, signal: AbortSignal): Promise<boolean> {
+  return runApart(foldIn, task, signal);
 }
 
 /** Copies a database file and its name durably. */
@@ -98,21 +98,17 @@ async function copyDatabases({ databases, folder, number }: SnapshotTask, apart:
       fs.rmSync(`${folder}/${other}`, { recursive: true, force: true });
 }
 
-async function foldIn({ paths, mode }: FoldIn, apart: Apart): Promise<boolean> {
+async function foldIn({ path, mode }: FoldIn, apart: Apart): Promise<boolean> {
   const Sqlite = apart.require(apart.sqlite) as typeof import("better-sqlite3");
-  let whole = true;
-  for (const path of paths) {
-    const database = new Sqlite(path, { timeout: 5_000 });
-    database.pragma("synchronous = NORMAL");
-    const [row] = database.pragma(`wal_checkpoint(${mode})`) as {
-      busy: number;
-      log: number;
-      checkpointed: number;
-    }[];
-    database.close();
-    whole &&= row !== undefined && row.busy === 0 && row.log === row.checkpointed;
-  }
-  return whole;
+  const database = new Sqlite(path, { timeout: 5_000 });
+  database.pragma("synchronous = NORMAL");
+  const [row] = database.pragma(`wal_checkpoint(${mode})`) as {
+    busy: number;
+    log: number;
+    checkpointed: number;
+  }[];
+  database.close();
+  return row !== undefined && row.busy === 0 && row.log === row.checkpointed;
 }
 
 async function copyFile({ from, to }: { from: string; to: string }, apart: Apart): Promise<void> {

@@ -1,35 +1,19 @@
 import { create, type DescField, type DescMessage, type MessageShape, ScalarType } from "@bufbuild/protobuf";
 import { createValidator } from "@bufbuild/protovalidate";
 import fc from "fast-check";
-import { file_cairn_bucket_v1_bucket } from "../../../gen/cairn/bucket/v1/bucket_pb";
-import { file_cairn_common_v1_common } from "../../../gen/cairn/common/v1/common_pb";
-import { file_cairn_identity_v1_identity } from "../../../gen/cairn/identity/v1/identity_pb";
+import { ExecuteRequestSchema, GetVersionRequestSchema } from "../../../gen/cairn/metadata/v1/metadata_pb";
 import {
-  ExecuteRequestSchema,
-  file_cairn_metadata_v1_metadata,
-  GetVersionRequestSchema,
-} from "../../../gen/cairn/metadata/v1/metadata_pb";
-import {
-  file_cairn_object_v1_object,
   GetSmallObjectRequestSchema,
   PutSmallObjectRequestSchema,
 } from "../../../gen/cairn/object/v1/object_pb";
 import {
-  file_cairn_storage_v1_storage,
   ReadSmallBlobRequestSchema,
   WriteSmallBlobRequestSchema,
 } from "../../../gen/cairn/storage/v1/storage_pb";
 import { newId } from "../ids/uuid";
 import { surelyValid } from "./surely-valid";
+import { everyMessage } from "./testing/every-message";
 
-const everyMessage = [
-  file_cairn_bucket_v1_bucket,
-  file_cairn_common_v1_common,
-  file_cairn_identity_v1_identity,
-  file_cairn_metadata_v1_metadata,
-  file_cairn_object_v1_object,
-  file_cairn_storage_v1_storage,
-].flatMap((file) => file.messages);
 const validator = createValidator();
 
 test("what it takes, protovalidate takes too: every message, with values near every limit", () => {

@@ -1,28 +1,8 @@
 import { create, type DescMessage } from "@bufbuild/protobuf";
-import { file_cairn_bucket_v1_bucket } from "../../../gen/cairn/bucket/v1/bucket_pb";
-import { file_cairn_common_v1_common } from "../../../gen/cairn/common/v1/common_pb";
-import { file_cairn_identity_v1_identity } from "../../../gen/cairn/identity/v1/identity_pb";
-import {
-  ExecuteRequestSchema,
-  file_cairn_metadata_v1_metadata,
-} from "../../../gen/cairn/metadata/v1/metadata_pb";
-import { file_cairn_object_v1_object, GetObjectRequestSchema } from "../../../gen/cairn/object/v1/object_pb";
-import { file_cairn_storage_v1_storage } from "../../../gen/cairn/storage/v1/storage_pb";
+import { ExecuteRequestSchema } from "../../../gen/cairn/metadata/v1/metadata_pb";
+import { GetObjectRequestSchema } from "../../../gen/cairn/object/v1/object_pb";
+import { everyMessage } from "./testing/every-message";
 import { wholeMessage } from "./whole-message";
-
-const files = [
-  file_cairn_bucket_v1_bucket,
-  file_cairn_common_v1_common,
-  file_cairn_identity_v1_identity,
-  file_cairn_metadata_v1_metadata,
-  file_cairn_object_v1_object,
-  file_cairn_storage_v1_storage,
-];
-const everyMessage = files.flatMap((file) => file.messages.flatMap(withNested));
-
-function withNested(message: DescMessage): DescMessage[] {
-  return [message, ...message.nestedMessages.flatMap(withNested)];
-}
 
 test("every empty message is what the library makes of it", () => {
   for (const schema of everyMessage) {

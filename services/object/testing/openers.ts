@@ -12,11 +12,14 @@ import type { Openers } from "./test-store";
 const common = { clock: systemClock, log: silentLogger };
 
 /** Real nodes and a real metadata service on SQLite; deletes wait for no grace unless `config` says so. */
-export function realOpeners(config: Partial<MetadataConfig> = { deleteGraceMs: 0 }): Openers {
+export function realOpeners(
+  config: Partial<MetadataConfig> = { deleteGraceMs: 0 },
+  zoneOf: (folder: string) => string = () => storageDefaults.zone,
+): Openers {
   return {
     openNode: (folder) =>
       openStorage({
-        config: { ...storageDefaults, folders: [folder], reserveBytes: 0 },
+        config: { ...storageDefaults, folders: [folder], reserveBytes: 0, zone: zoneOf(folder) },
         disk: nodeDisk,
         metrics: createMetrics({ defaults: false }),
         ...common,

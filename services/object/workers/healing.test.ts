@@ -3,46 +3,17 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { CopyState } from "../../../gen/cairn/metadata/v1/metadata_pb";
-import { silentLogger } from "../../common/log/logger";
-import { createMetrics } from "../../common/metrics/metrics";
 import { newCall } from "../../common/rpc/call";
 import { systemClock } from "../../common/time/clock";
-import { defaultMetadataConfig } from "../../metadata/config";
-import { openMetadata } from "../../metadata/open";
-import { storageDefaults } from "../../storage/config";
-import { nodeDisk } from "../../storage/node-disk";
-import { openStorage } from "../../storage/open";
 import { placementOrder } from "../rendezvous";
-import {
-  type Bucket,
-  eventually,
-  type Openers,
-  quickConfig,
-  quickWorkers,
-  TestStore,
-} from "../testing/test-store";
-
-const common = { clock: systemClock, log: silentLogger };
+import { realOpeners } from "../testing/openers";
+import { type Bucket, eventually, quickConfig, quickWorkers, TestStore } from "../testing/test-store";
 
 /** Nodes 0 and 3 are in one zone, 1 and 4, 2 and 5. */
 const zoneOf = (folder: string) => `zone-${Number(basename(folder).slice("node-".length)) % 3}`;
 
-const openersWith = (zones: boolean): Openers => ({
-  openNode: (folder) =>
-    openStorage({
-      config: { ...storageDefaults, folders: [folder], reserveBytes: 0, zone: zones ? zoneOf(folder) : "" },
-      disk: nodeDisk,
-      metrics: createMetrics({ defaults: false }),
-      ...common,
-    }),
-  openMetadata: (folder) =>
-    openMetadata({
-      database: { kind: "sqlite", path: join(folder, "metadata.db") },
-      config: { ...defaultMetadataConfig, deleteGraceMs: 0, rebalanceDelayMs: 100 },
-      metrics: createMetrics({ defaults: false }),
-      ...common,
-    }),
-});
+const openersWith = (zones: boolean) =>
+  realOpeners({ deleteGraceMs: 0, rebalanceDelayMs: 100 }, zones ? zoneOf : () => "");
 
 // Nothing else may find what these tests expect a walk to find.
 const workers = {

@@ -1,5 +1,6 @@
 // `node build-planted-cairn.mjs NAME OUTFILE`: a whole `cairn` with one bug in it, for the controls of fault tests.
 import { build } from "esbuild";
+import { bundleOptions } from "../../../scripts/bundle-options.mjs";
 import { planted } from "../../support/planted.mjs";
 
 /** As in test/simulation/planted-bugs.mjs: file, what stands there, what stands there instead. */
@@ -32,11 +33,7 @@ const [name = "", outfile] = process.argv.slice(2);
 await build({
   entryPoints: ["services/main.ts"],
   outfile,
-  bundle: true,
-  packages: "external",
-  platform: "node",
-  target: "node20",
-  format: "cjs",
-  logLevel: "warning",
+  ...bundleOptions,
+  sourcemap: false,
   plugins: [planted(bugs[name])],
 });
