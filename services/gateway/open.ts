@@ -7,10 +7,10 @@ import type { Logger } from "../common/log/logger";
 import type { Metrics } from "../common/metrics/metrics";
 import type { ServiceClient } from "../common/rpc/service";
 import type { Clock } from "../common/time/clock";
-import { createApp } from "./app";
 import { Authenticator } from "./auth/authenticate";
 import { BucketLookup } from "./auth/bucket-lookup";
 import type { GatewayConfig } from "./config";
+import { createEntrance } from "./entrance";
 import { drainServer } from "./http/drain";
 import { Exchanges } from "./http/exchanges";
 import { createHttpServer } from "./http/server";
@@ -67,7 +67,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     observer: new RequestObserver(metrics, log),
     isDraining: () => draining,
   });
-  const app = createApp({
+  const entrance = createEntrance({
     exchanges,
     pipeline: new Pipeline(authenticator, limiter),
     health: healthOperations({ health: options.health, clock, isDraining: () => draining }),
@@ -75,7 +75,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     s3: { buckets: bucket, objects: object, lookup, tokens: new ListTokens(identity), config },
     rest: { identity, buckets: bucket, objects: object },
   });
-  const server = createHttpServer(app, config, {
+  const server = createHttpServer(entrance, config, {
     onBrokenBody: (socket, error) => exchanges.failBody(socket, error),
     whenAnswered: (socket, done) => exchanges.whenAnswered(socket, done),
     onExpectContinue: (req, res) => {

@@ -1,6 +1,11 @@
-import { createServer, IncomingMessage, type Server, ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { Duplex } from "node:stream";
-import type { Express } from "express";
 import { CairnError } from "../../common/errors/cairn-error";
 import { newCall } from "../../common/rpc/call";
 import { errorDocument } from "../answers/error-document";
@@ -16,14 +21,14 @@ export type ServerEvents = {
   onExpectContinue(req: IncomingMessage, res: ServerResponse): void;
 };
 
-/**
- * The HTTP server under an Express app. Express changes the prototype of every request and response, which costs
- * more than all else that it does (FACTS); requests and responses that are made with that prototype are left alone.
- */
-export function createHttpServer(app: Express, config: GatewayConfig, events: ServerEvents): Server {
+/** The HTTP server under the gateway. */
+export function createHttpServer(
+  listener: RequestListener,
+  config: GatewayConfig,
+  events: ServerEvents,
+): Server {
   const server = createServer(
     {
-      ...expressClasses(app),
       headersTimeout: config.headersTimeoutMs,
       keepAliveTimeout: config.keepAliveTimeoutMs,
       maxHeaderSize: config.maxHeaderBytes,
@@ -32,7 +37,7 @@ export function createHttpServer(app: Express, config: GatewayConfig, events: Se
       insecureHTTPParser: false,
       noDelay: true,
     },
-    app,
+    listener,
   );
   server.timeout = config.idleSocketMs;
   server.on("checkContinue", events.onExpectContinue);
@@ -40,24 +45,6 @@ export function createHttpServer(app: Express, config: GatewayConfig, events: Se
     answerBrokenRequest(error, socket, events),
   );
   return server;
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: constructors of node:http are functions, which its types do not show
-type Constructor = any;
-
-function expressClasses(app: Express) {
-  function ExpressRequest(this: IncomingMessage, ...args: unknown[]) {
-    (IncomingMessage as Constructor).apply(this, args);
-  }
-  function ExpressResponse(this: ServerResponse, ...args: unknown[]) {
-    (ServerResponse as Constructor).apply(this, args);
-  }
-  ExpressRequest.prototype = app.request;
-  ExpressResponse.prototype = app.response;
-  return {
-    IncomingMessage: ExpressRequest as Constructor as typeof IncomingMessage,
-    ServerResponse: ExpressResponse as Constructor as typeof ServerResponse,
-  };
 }
 
 /** What the parser of node:http refuses: two lengths, length and coding together, bad header fields, early ends. */
