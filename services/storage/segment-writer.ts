@@ -100,6 +100,8 @@ export class SegmentWriter {
   }
 
   async #run(): Promise<void> {
+    // The rest of this turn's records come along.
+    await new Promise((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0) {
       const batch = this.#takeBatch();
       try {
