@@ -1,6 +1,5 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import Sqlite from "better-sqlite3";
+import { type ExclusiveLock, LockHeldError, takeExclusiveLock } from "./exclusive-lock";
 
 /** The folder belongs to another process that is alive. */
 export class FolderHeldError extends Error {
@@ -15,36 +14,12 @@ export class FolderHeldError extends Error {
   }
 }
 
-export type FolderLock = { release(): void };
-
-/**
- * Takes a folder for this process alone. SQLite's exclusive lock on `lock.db` is freed by the kernel at death; the
- * pid beside it only names the holder to people, as a pid file alone deceives in containers, where pids repeat.
- * Throws FolderHeldError; file system errors as they come.
- */
-export function lockFolder(folder: string): FolderLock {
-  const holderPath = join(folder, "lock.pid");
-  const database = new Sqlite(join(folder, "lock.db"), { timeout: 0 });
+/** Takes a folder for this process alone. Throws FolderHeldError; what SQLite throws when its disk refuses. */
+export function lockFolder(folder: string): ExclusiveLock {
   try {
-    database.pragma("locking_mode = EXCLUSIVE");
-    // In this locking mode the lock outlives the transaction, until the file is closed.
-    database.exec("BEGIN EXCLUSIVE; COMMIT");
+    return takeExclusiveLock(join(folder, "lock.db"));
   } catch (error) {
-    database.close();
-    const code = (error as { code?: unknown }).code;
-    if (code === "SQLITE_BUSY" || code === "SQLITE_LOCKED")
-      throw new FolderHeldError(folder, readPid(holderPath));
+    if (error instanceof LockHeldError) throw new FolderHeldError(folder, error.holderPid);
     throw error;
-  }
-  writeFileSync(holderPath, `${process.pid}\n`, { mode: 0o600 });
-  return { release: () => database.close() };
-}
-
-function readPid(path: string): number | undefined {
-  try {
-    const pid = Number.parseInt(readFileSync(path, "utf8"), 10);
-    return Number.isSafeInteger(pid) ? pid : undefined;
-  } catch {
-    return undefined;
   }
 }
