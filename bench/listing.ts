@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { MetadataService } from "../gen/cairn/metadata/v1/metadata_pb";
-import { prepareDataFolders } from "../services/cli/data-folders";
+import { claimDataFolders } from "../services/cli/data-folders";
 import { embeddedDatabase, openKeeper } from "../services/cli/embedded-state";
 import { newId } from "../services/common/ids/uuid";
 import { silentLogger } from "../services/common/log/logger";
@@ -42,10 +42,10 @@ type Metadata = { client: ServiceClient<typeof MetadataService>; close(): Promis
 
 async function openMetadataOf(folder: string): Promise<Metadata> {
   const metrics = createMetrics({ defaults: false });
-  const places = prepareDataFolders([folder]);
+  const places = claimDataFolders([folder]);
   const keeper = await openKeeper(places, { log: silentLogger, metrics, say: () => {} });
   const running = await openMetadata({
-    database: embeddedDatabase(places, keeper, "metadata"),
+    database: embeddedDatabase(keeper, "metadata"),
     config: defaultMetadataConfig,
     clock: systemClock,
     log: silentLogger,
@@ -56,6 +56,7 @@ async function openMetadataOf(folder: string): Promise<Metadata> {
     close: async () => {
       await running.close();
       await keeper.close();
+      places.release();
     },
   };
 }

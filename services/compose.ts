@@ -27,7 +27,9 @@ import {
   startMetadata,
   startObject,
   startStorage,
+  startStorageOrLose,
 } from "./parts";
+import type { LostFolder } from "./storage/disk-failure";
 
 export type EmbeddedPlaces = {
   readonly database: (schema: "identity" | "bucket" | "metadata") => DatabaseConfig;
@@ -39,6 +41,8 @@ export type EmbeddedPlaces = {
 
 export type EmbeddedStore = {
   readonly gateway: Gateway;
+  /** Folders of storage nodes that it goes on without. */
+  readonly lost: readonly LostFolder[];
   /** Makes another admin key, for who may read the store's files. */
   newAdminKey(): Promise<string>;
   health(): Promise<DependencyHealth[]>;
@@ -47,7 +51,7 @@ export type EmbeddedStore = {
 
 /**
  * All services in one process, calls in memory, SQLite, a storage node a folder (D§2). Opens from the bytes upwards,
- * so that each part finds what it needs, and closes the other way round.
+ * so that each part finds what it needs, and closes the other way round. Goes on without nodes whose folder is lost.
  */
 export async function openEmbedded(
   host: Host,
@@ -75,8 +79,10 @@ export async function openEmbedded(
   };
   try {
     const nodes = [];
+    const lost: LostFolder[] = [];
     for (const [index, folder] of places.nodes.entries()) {
-      const node = await startStorage(host, [folder]);
+      const node = await startStorageOrLose(host, folder);
+      if (node.lost !== undefined) lost.push(node.lost);
       nodes.push({ address: folder, client: carry(`storage-${index + 1}`, StorageService, node) });
     }
     const metadata = carry(
@@ -94,7 +100,7 @@ export async function openEmbedded(
     const object = carry("object", ObjectService, await startObject(host, metadata, nodes));
     const gateway = await startGateway(host, { identity, bucket, object }, health);
     opened.add(gateway);
-    return { gateway, health, newAdminKey: () => users.newAdminKey(), close: () => opened.close() };
+    return { gateway, lost, health, newAdminKey: () => users.newAdminKey(), close: () => opened.close() };
   } catch (error) {
     await opened.close();
     throw error;

@@ -7,7 +7,7 @@ import type { StorageService } from "../gen/cairn/storage/v1/storage_pb";
 import { openBucket } from "./bucket/open";
 import type { Settings } from "./common/config/options";
 import { HashThread } from "./common/hashing/hash-thread";
-import type { DependencyHealth } from "./common/lifecycle/running-service";
+import type { DependencyHealth, RunningService } from "./common/lifecycle/running-service";
 import type { Logger } from "./common/log/logger";
 import type { Metrics } from "./common/metrics/metrics";
 import type { ServiceClient } from "./common/rpc/service";
@@ -26,6 +26,8 @@ import {
 } from "./object/config";
 import { openObject } from "./object/open";
 import { storageDefaults } from "./storage/config";
+import { isLostFolder, type LostFolder } from "./storage/disk-failure";
+import { lostNode } from "./storage/lost-node";
 import { nodeDisk } from "./storage/node-disk";
 import { openStorage } from "./storage/open";
 
@@ -38,6 +40,21 @@ export type Announce = (event: { readonly adminKey: string }) => void;
 export function startStorage({ settings, log, metrics }: Host, folders: readonly string[]) {
   const config = { ...storageDefaults, folders, zone: settings.zone ?? "", reserveBytes: settings.reserve };
   return openStorage({ config, disk: nodeDisk, clock, log: log.child({ service: "storage" }), metrics });
+}
+
+/** A node of a process that has others: one whose folder is lost stands for itself, and answers nothing (I10). */
+export async function startStorageOrLose(
+  host: Host,
+  folder: string,
+): Promise<RunningService<typeof StorageService> & { readonly lost: LostFolder | undefined }> {
+  try {
+    return { ...(await startStorage(host, [folder])), lost: undefined };
+  } catch (error) {
+    if (!isLostFolder(error)) throw error;
+    const lost = { folder, why: error instanceof Error ? error.message : String(error) };
+    host.log.error({ folder, err: error }, "the disk of this folder failed: the store goes on without it");
+    return { ...lostNode(lost, host.metrics), lost };
+  }
 }
 
 export function startMetadata({ settings, log, metrics }: Host, database: DatabaseConfig) {

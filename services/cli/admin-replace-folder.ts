@@ -12,7 +12,7 @@ import { ProgressLine, type ProgressTarget } from "./progress-line";
 
 const nodeFolder = "node";
 /** What a data folder holds beside the volume that is a process's own and not to be copied. */
-const ownNames = /^(lock\.(db|pid).*|admin\.sock|lost\+found|node|.*\.replaced)$/;
+const ownNames = /^(lock\.db.*|admin\.sock|lost\+found|node|.*\.replaced)$/;
 
 /**
  * `cairn admin replace-folder OLD NEW`, for a store that does not run: moves a data folder, or one disk of a storage node, to

@@ -12,11 +12,11 @@ export function rememberFirstKey(stateFolder: string, printedAtMs: number): void
   );
 }
 
-/** What a later start says about it. */
-export function firstKeyHint(stateFolder: string, data: readonly string[]): string {
-  const path = join(stateFolder, noteName);
+/** What a later start says about it; the note lies in whichever folder held the state then. */
+export function firstKeyHint(stateFolders: readonly string[], data: readonly string[]): string {
+  const path = stateFolders.map((folder) => join(folder, noteName)).find((note) => existsSync(note));
   const another = `\`${newKeyCommand(data)}\` makes another.`;
-  if (!existsSync(path))
+  if (path === undefined)
     return `The admin API key is the one given as ADMIN_API_KEY at the first start; ${another}`;
   const { printedAt } = JSON.parse(readFileSync(path, "utf8")) as { printedAt: string };
   return `The admin API key was printed by the first start, ${printedAt}; ${another}`;

@@ -9,7 +9,8 @@ const clusterSecretName = "cluster.secret";
 
 /**
  * The master key: from the file that was named, or one made once and kept in every data folder, mode 0600. A folder
- * that lacks it gets a copy; folders that hold different keys are refused, since only one can open the secrets.
+ * that lacks it gets a copy; folders that hold different keys are refused, since only one can open the secrets. A
+ * folder that fails does not matter while another has the key; where none has, none is made: the lost one may be it.
  */
 export function masterKeyOf(namedFile: string | undefined, folders: readonly string[]): Buffer {
   if (namedFile !== undefined) {
@@ -18,14 +19,30 @@ export function masterKeyOf(namedFile: string | undefined, folders: readonly str
     return parseKey(text, namedFile);
   }
   const paths = folders.map((folder) => join(folder, masterKeyName));
-  const found = paths.flatMap((path) => readIfThere(path) ?? []);
+  const failed: unknown[] = [];
+  const unlessFailed = <T>(work: () => T): T | undefined => {
+    try {
+      return work();
+    } catch (error) {
+      failed.push(error);
+      return undefined;
+    }
+  };
+  const found = paths.flatMap((path) => unlessFailed(() => readIfThere(path)) ?? []);
+  if (found.length === 0 && failed.length > 0) throw failed[0];
   const text = found[0] ?? randomBytes(32).toString("hex");
   if (found.some((other) => other !== text)) {
     throw new ConfigError(
       `The data folders hold different master keys (${paths.join(", ")}): they belong to different stores.`,
     );
   }
-  for (const path of paths) if (readIfThere(path) === undefined) writeOnce(path, text);
+  const written = paths.filter((path) =>
+    unlessFailed(() => {
+      if (readIfThere(path) === undefined) writeOnce(path, text);
+      return true;
+    }),
+  );
+  if (found.length === 0 && written.length < paths.length) throw failed[0];
   return parseKey(text, paths[0] ?? "");
 }
 

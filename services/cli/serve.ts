@@ -1,12 +1,12 @@
 import { version } from "../../package.json";
 import type { Settings } from "../common/config/options";
+import type { JournalKeeper } from "../common/journal/journal-keeper";
 import { Closing } from "../common/lifecycle/closing";
-import { lockFolder } from "../common/lifecycle/folder-lock";
 import { listen } from "../common/lifecycle/ops-server";
 import { createMetrics } from "../common/metrics/metrics";
-import { openEmbedded } from "../compose";
+import { type EmbeddedStore, openEmbedded } from "../compose";
 import { serveAdminSocket } from "./admin-socket";
-import { prepareDataFolders } from "./data-folders";
+import { claimDataFolders, type DataFolders } from "./data-folders";
 import { embeddedDatabase, openKeeper } from "./embedded-state";
 import { firstKeyHint, newKeyCommand, rememberFirstKey } from "./first-key-note";
 import { masterKeyOf } from "./key-files";
@@ -20,12 +20,12 @@ export const defaultGatewayPort = 7841;
 export async function serve(settings: Settings): Promise<void> {
   const startedAtMs = performance.now();
   const stopped = stopSignal();
-  const folders = prepareDataFolders(settings.data);
-  const locks = folders.roots.map(lockFolder);
+  const folders = claimDataFolders(settings.data);
   const opened = new Closing();
   try {
     const log = processLog(settings);
     const metrics = createMetrics({ defaults: true });
+    for (const { folder, why } of folders.lost) log.error({ folder }, `the store goes on without it: ${why}`);
     let adminKey: string | undefined;
     const keeper = await openKeeper(folders, {
       log,
@@ -36,18 +36,18 @@ export async function serve(settings: Settings): Promise<void> {
     const store = await openEmbedded(
       { settings, log, metrics },
       {
-        database: (schema) => embeddedDatabase(folders, keeper, schema),
+        database: (schema) => embeddedDatabase(keeper, schema),
         nodes: folders.nodes,
         health: () => keeper.health(),
       },
       masterKeyOf(settings.masterKeyFile, folders.roots),
       (event) => {
         adminKey = event.adminKey;
-        rememberFirstKey(folders.state, Date.now());
+        rememberFirstKey(keeper.stateFolder, Date.now());
       },
     );
     opened.add(store);
-    opened.add(await serveAdminSocket(folders.roots[0] ?? "", () => store.newAdminKey()));
+    opened.add(await serveAdminSocket(folders.usable[0] ?? "", () => store.newAdminKey()));
     await keeper.started();
     try {
       const { server } = store.gateway;
@@ -64,8 +64,12 @@ export async function serve(settings: Settings): Promise<void> {
           url: urlOf(settings.host, server.address()),
           roots: folders.roots,
           promise: folders.promise,
+          lost: lostFolders(folders, store, keeper),
           adminKey,
-          keyHint: firstKeyHint(folders.state, settings.data),
+          keyHint: firstKeyHint(
+            folders.states.map(({ folder }) => folder),
+            settings.data,
+          ),
           newKeyCommand: newKeyCommand(settings.data),
           tookMs: performance.now() - startedAtMs,
         }),
@@ -79,8 +83,22 @@ export async function serve(settings: Settings): Promise<void> {
     log.info("stopped");
   } finally {
     await opened.close();
-    for (const lock of locks) lock.release();
+    folders.release();
   }
+}
+
+/** What the store goes on without, one line a data folder; a part of it may have failed alone. */
+function lostFolders(folders: DataFolders, store: EmbeddedStore, keeper: JournalKeeper): string[] {
+  const journals = keeper.journal.status().filter(({ failed }) => failed);
+  const parts = [
+    ...folders.lost,
+    ...store.lost,
+    ...journals.map(({ folder, reason: why }) => ({ folder, why })),
+  ];
+  const isWithin = (folder: string, other: string) => folder.startsWith(`${other}/`);
+  return parts
+    .filter(({ folder }) => !parts.some((other) => isWithin(folder, other.folder)))
+    .map(({ folder, why }) => `${folder}: ${why}`);
 }
 
 /** The address as a client on this machine types it. */

@@ -4,6 +4,8 @@ export function startScreen(facts: {
   readonly url: string;
   readonly roots: readonly string[];
   readonly promise: string;
+  /** What the store runs without, and why; a line each. */
+  readonly lost: readonly string[];
   /** The key when this start made it. */
   readonly adminKey: string | undefined;
   /** What to say instead when it did not. */
@@ -20,6 +22,12 @@ export function startScreen(facts: {
     `  Address        ${facts.url}`,
     `  Data           ${facts.roots.join(", ")}`,
     `                 ${facts.promise}`,
+    ...facts.lost.map((line) => `  LOST           ${line}`),
+    ...(facts.lost.length === 0
+      ? []
+      : [
+          "                 The store runs on the others. Start it again once this is back, or with an empty folder in its place.",
+        ]),
     "",
     facts.adminKey === undefined ? `  ${facts.keyHint}` : `  Admin API Key: ${facts.adminKey}`,
     ...(facts.adminKey === undefined

@@ -1,6 +1,6 @@
 import { ConfigError } from "../common/config/options";
 import { newId } from "../common/ids/uuid";
-import { codeOf, type Disk, type DiskError, type DiskLock, isOutOfSpace } from "./disk";
+import { codeOf, type Disk, DiskError, type DiskLock, isOutOfSpace } from "./disk";
 import {
   readVolumeFile,
   UnusableVolumeFile,
@@ -89,7 +89,8 @@ async function nameVolume(disk: Disk, folder: string, nodeId: string): Promise<V
 /** Makes a folder and what is missing above it, durably. */
 export async function makeFolder(disk: Disk, folder: string): Promise<void> {
   const stat = await disk.stat(folder);
-  if (stat !== undefined && !stat.isDirectory) throw new UnusableFolder(folder, "it is a file");
+  if (stat !== undefined && !stat.isDirectory)
+    throw new UnusableFolder(folder, "it is a file", new DiskError("ENOTDIR", folder));
   if (stat !== undefined) return;
   const parent = folder.slice(0, Math.max(folder.lastIndexOf("/"), 1));
   if (parent !== folder) await makeFolder(disk, parent);

@@ -14,6 +14,17 @@ export function isDiskFailure(error: unknown): boolean {
   return isFatalToWrites(error) || isUnreadable(error) || code === "ETIMEDOUT";
 }
 
+/**
+ * True when a folder cannot be used and nothing in it is wrong: its disk failed or hangs, is not mounted, or is not
+ * ours to write to. Who has other folders goes on without it.
+ */
+export function isLostFolder(error: unknown): boolean {
+  if (isDiskFailure(error)) return true;
+  const code = codeOf(error);
+  if (code === "" && error instanceof Error && error.cause !== undefined) return isLostFolder(error.cause);
+  return ["EACCES", "EPERM", "ENOTDIR"].includes(code);
+}
+
 /** Rejects with ETIMEDOUT when `work` takes longer; what it gives too late goes to `tooLate`. */
 export async function within<T>(
   clock: Clock,

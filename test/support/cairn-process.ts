@@ -17,13 +17,17 @@ export type CairnProcess = {
   readonly exited: Promise<number | null>;
 };
 
-/** Starts `node dist/cairn.js ...args`, or another `program`, with this environment on top of a clean one. */
+/**
+ * Starts `node dist/cairn.js ...args`, or another `program`, with this environment on top of a clean one; `under`
+ * another command, such as strace and its arguments.
+ */
 export function startCairn(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
-  program = entry,
+  { program = entry, under = [] }: { program?: string | undefined; under?: readonly string[] } = {},
 ): CairnProcess {
-  const child = spawn(process.execPath, [program, ...args], {
+  const [command = "", ...rest] = [...under, process.execPath, program, ...args];
+  const child = spawn(command, rest, {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, LOG_FORMAT: "json", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -66,8 +70,10 @@ export async function serveCairn(
   data: string,
   env: Readonly<Record<string, string>> = {},
   args: readonly string[] = [],
+  how: Parameters<typeof startCairn>[2] = {},
 ): Promise<EmbeddedProcess> {
-  const started = startCairn(["serve", "--data", data, "--port", "0", ...args], { RATE_LIMIT: "0", ...env });
+  const full = ["serve", "--data", data, "--port", "0", ...args];
+  const started = startCairn(full, { RATE_LIMIT: "0", ...env }, how);
   const [, url = ""] = await started.line(/Address\s+(http:\S+)/, 45_000);
   return { ...started, url };
 }

@@ -66,7 +66,7 @@ export async function startSplitStore(options: {
       STORAGE_ROOT: join(options.folder, service),
       DB_PATH: join(options.folder, `${role}.db`),
     };
-    const started = startCairn(["service", role], { ...shared, ...own }, options.program);
+    const started = startCairn(["service", role], { ...shared, ...own }, { ...options });
     running.set(service, started);
     // Eight processes start at once, on two cores.
     await started.line(/service listens/, 60_000);

@@ -5,13 +5,20 @@ import type { DependencyHealth } from "../lifecycle/running-service";
 import type { Logger } from "../log/logger";
 import type { Metrics } from "../metrics/metrics";
 import { type JournalledDatabase, type JournalPlace, positionIn } from "../sql/journalled";
+import type { Clock } from "../time/clock";
 import { Journal, type JournalOptions } from "./journal";
 import { origin, type Position } from "./record";
 import { checkpoint, makeSnapshot, type Progress, restoreFile, snapshotsIn } from "./snapshots";
-import { JournalUnusable } from "./start-log";
+import { JournalUnusable } from "./start-options";
+
+/** A folder for the databases' files, and the journal's folder that goes when its disk goes. */
+export type DatabaseFolder = { readonly folder: string; readonly beside: string };
 
 export type KeeperOptions = {
+  /** Where the databases may lie: in the first of these whose journal folder did not fail at the start. */
+  readonly states: readonly DatabaseFolder[];
   readonly journal: JournalOptions;
+  readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
   /** Tells people what a long start does; called at most twice a second. */
@@ -32,23 +39,33 @@ const foldInBytes = 32 * 1024 * 1024;
  */
 export class JournalKeeper {
   readonly journal: Journal;
+  /** The folder that the databases lie in. */
+  readonly stateFolder: string;
+  readonly #beside: string;
   readonly #options: KeeperOptions;
   readonly #databases: JournalledDatabase[] = [];
-  readonly #timer: NodeJS.Timeout;
+  readonly #looking: Promise<void>;
   #working: Promise<void> | undefined;
   readonly #end = new AbortController();
   #adopted = false;
-  #snapshotAtMs = Date.now();
+  #snapshotAtMs: number;
   #snapshotNumber: number;
-  #saidAtMs = 0;
+  #saidAtMs = Number.NEGATIVE_INFINITY;
 
   private constructor(journal: Journal, options: KeeperOptions) {
     this.journal = journal;
     this.#options = options;
     const { folders } = options.journal;
+    const failed = journal.status().filter((status) => status.failed);
+    const state =
+      options.states.find(({ beside }) => failed.every(({ folder }) => folder !== beside)) ??
+      options.states[0];
+    this.stateFolder = state?.folder ?? "";
+    this.#beside = state?.beside ?? "";
+    this.#snapshotAtMs = options.clock.monotonicMs();
     this.#snapshotNumber = snapshotsIn(folders)[0]?.number ?? 0;
     journalMetrics(options.metrics, journal);
-    this.#timer = setInterval(() => this.#look(), options.mendEveryMs ?? 1_000).unref();
+    this.#looking = this.#lookAgainAndAgain();
   }
 
   /** Goes through the journal's start. Throws JournalUnusable. */
@@ -84,32 +101,39 @@ export class JournalKeeper {
    * cuts each folder's log behind what lies synced in that folder.
    */
   async snapshot(): Promise<void> {
-    const { folders } = this.#options.journal;
     const mark = await this.journal.append("mark", () => Buffer.alloc(0));
     for (const database of this.#databases) await database.advance(mark);
-    const [beside, ...others] = folders;
-    for (const folder of others) {
-      if (!this.journal.status().some((status) => status.folder === folder && status.level)) continue;
+    for (const folder of this.#levelFolders()) {
+      if (folder === this.#beside) continue;
       const databases = this.#databases.map(({ name, path }) => ({ name, path }));
       await makeSnapshot({ databases, folder, number: mark.number }, this.#end.signal);
       await this.journal.cut(folder, mark.number);
     }
     // Beside the databases their own files are the snapshot, once all up to the mark is folded in and synced.
-    if ((await this.#foldIn(this.#databases)) && beside !== undefined)
-      await this.journal.cut(beside, mark.number);
+    if ((await this.#foldIn(this.#databases)) && this.#levelFolders().includes(this.#beside))
+      await this.journal.cut(this.#beside, mark.number);
     this.#snapshotNumber = mark.number;
-    this.#snapshotAtMs = Date.now();
+    this.#snapshotAtMs = this.#options.clock.monotonicMs();
     this.#options.log.info({ number: mark.number }, "a snapshot of names and keys was made");
   }
 
   async close(): Promise<void> {
     this.#end.abort();
-    clearInterval(this.#timer);
+    await this.#looking;
     // A snapshot that is not whole has no name yet: it is given up.
     await this.#working;
     await this.journal.close();
   }
 
+  async #lookAgainAndAgain(): Promise<void> {
+    const { clock, mendEveryMs = 1_000 } = this.#options;
+    while (!this.#end.signal.aborted) {
+      await clock.sleep(mendEveryMs, this.#end.signal);
+      if (!this.#end.signal.aborted) this.#look();
+    }
+  }
+
+  /** Waits for nothing: a folder that hangs must not keep the others from being mended. */
   #look(): void {
     this.journal
       .mend()
@@ -119,7 +143,7 @@ export class JournalKeeper {
         if (!this.#end.signal.aborted)
           this.#options.log.warn({ err: error }, "the journal's upkeep failed; it is tried again");
         // Not at once again.
-        this.#snapshotAtMs = Date.now();
+        this.#snapshotAtMs = this.#options.clock.monotonicMs();
         this.#snapshotNumber = this.journal.durableNumber;
       })
       .finally(() => {
@@ -131,14 +155,18 @@ export class JournalKeeper {
     if (this.#end.signal.aborted || this.journal.halted !== undefined) return;
     const { snapshotEveryMs = 3_600_000, snapshotEveryRecords = 1_000_000 } = this.#options;
     const since = this.journal.durableNumber - this.#snapshotNumber;
-    const level = this.journal.status().filter((status) => status.level);
-    const [, ...others] = this.#options.journal.folders;
-    const lacking = level.some(({ folder }) => others.includes(folder) && snapshotsIn([folder]).length === 0);
-    const due =
-      since > 1 && (Date.now() - this.#snapshotAtMs >= snapshotEveryMs || since >= snapshotEveryRecords);
+    const lacking = this.#levelFolders().some(
+      (folder) => folder !== this.#beside && snapshotsIn([folder]).length === 0,
+    );
+    const sinceMs = this.#options.clock.monotonicMs() - this.#snapshotAtMs;
+    const due = since > 1 && (sinceMs >= snapshotEveryMs || since >= snapshotEveryRecords);
     // A folder that came anew has none; where nothing has been cut yet, its log is enough.
     if (due || (lacking && this.#snapshotNumber > 0)) await this.snapshot();
     else await this.#foldIn(this.#databases.filter(({ path }) => bytesOf(`${path}-wal`) > foldInBytes));
+  }
+
+  #levelFolders(): string[] {
+    return this.journal.status().flatMap(({ folder, level }) => (level ? [folder] : []));
   }
 
   /** First while others write, then the rest while they wait: so SQLite's log begins anew. */
@@ -188,7 +216,7 @@ export class JournalKeeper {
   }
 
   #tell(what: string, { done, total }: Progress): void {
-    const nowMs = Date.now();
+    const nowMs = this.#options.clock.monotonicMs();
     if (nowMs - this.#saidAtMs < 500 && done < total) return;
     this.#saidAtMs = nowMs;
     this.#options.say(

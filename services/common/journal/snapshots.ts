@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Apart, runApart } from "./apart";
 
@@ -7,15 +7,23 @@ export type Snapshot = { readonly path: string; readonly number: number };
 
 export type Progress = { readonly name: string; readonly done: number; readonly total: number };
 
-/** The snapshots of some folders, newest first. */
+/** The snapshots of some folders, newest first; of a folder that cannot be read, none. */
 export function snapshotsIn(folders: readonly string[]): Snapshot[] {
   return folders
-    .flatMap((folder) => (existsSync(folder) ? readdirSync(folder).map((name) => ({ folder, name })) : []))
+    .flatMap((folder) => namesIn(folder).map((name) => ({ folder, name })))
     .flatMap(({ folder, name }) => {
       const [, number] = /^snapshot-(\d{16})$/.exec(name) ?? [];
       return number === undefined ? [] : [{ path: join(folder, name), number: Number(number) }];
     })
     .sort((a, b) => b.number - a.number);
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 type SnapshotTask = {

@@ -17,11 +17,12 @@ async function serveUnsafely(data: string, adminApiKey: string): Promise<void> {
   for (const folder of [state, ...nodes]) mkdirSync(folder, { recursive: true });
   const settings = readSettings({ adminApiKey, rateLimit: "0", logLevel: "silent" }, {});
   const metrics = createMetrics({ defaults: false });
-  const folders = { state, journals: [1, 2, 3].map((n) => join(data, `journal-${n}`)) };
+  const journals = [1, 2, 3].map((n) => join(data, `journal-${n}`));
+  const folders = { states: [{ folder: state, beside: journals[0] ?? "" }], journals };
   const keeper = await openKeeper(folders, { log: silentLogger, metrics, say: () => {}, bug: "no-sync" });
   const store = await openEmbedded(
     { settings, log: silentLogger, metrics },
-    { nodes, database: (schema) => embeddedDatabase(folders, keeper, schema) },
+    { nodes, database: (schema) => embeddedDatabase(keeper, schema) },
     Buffer.alloc(32, 9),
     () => {},
   );
