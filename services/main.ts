@@ -1,11 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Argument, Command, Option } from "commander";
 import { version } from "../package.json";
+import { acceptLoss } from "./cli/admin-accept-loss";
 import { type AdminTarget, adminClient } from "./cli/admin-client";
 import { newAdminKey } from "./cli/admin-new-key";
 import { replaceFolder } from "./cli/admin-replace-folder";
 import {
   type AdminSession,
+  acceptHistory,
   drain,
   locate,
   rebalance,
@@ -26,7 +28,7 @@ import { storageReindex } from "./cli/storage-reindex";
 import { threadPoolSize } from "./cli/thread-pool";
 import { ConfigError, readSettings, type Settings } from "./common/config/options";
 import { CairnError, hasReason } from "./common/errors/cairn-error";
-import { JournalUnusable } from "./common/journal/start-log";
+import { JournalUnusable } from "./common/journal/start-options";
 import { FolderHeldError } from "./common/lifecycle/folder-lock";
 import { NewerSchemaError } from "./common/sql/migrate";
 import { type Role, roles } from "./compose";
@@ -79,6 +81,16 @@ addFlags(admin.command("new-key"), ["data", "masterKeyFile"])
     process.stdout.write(`Admin API Key: ${await newAdminKey(settingsOf(flags))}\n`);
   });
 
+addFlags(admin.command("accept-loss"), ["data"])
+  .description(
+    "go on from the one journal folder that is left when two of the three are lost; with the store stopped. Says what that means, and does it with --yes",
+  )
+  .option("--yes", "do it")
+  .action(async (flags) => {
+    const { text, done } = await acceptLoss(settingsOf(flags), flags.yes === true);
+    process.stdout.write(`${text}\n`);
+    if (!done) process.exitCode = 1;
+  });
 addFlags(admin.command("replace-folder"), ["data"])
   .description("move a data folder, or a storage node's disk, to another place; with the store stopped")
   .addArgument(new Argument("<old>"))
@@ -122,6 +134,11 @@ askFor(admin.command("scrub [id]"))
   .description("read everything of a node or a volume, or of all, now")
   .option("--wait", "show progress until it is done")
   .action((id: string | undefined, flags) => scrub(sessionOf(flags), id, flags.wait === true));
+askFor(admin.command("accept-history [id]"))
+  .description(
+    "say that the metadata as it is now is the true one, for a node's or a volume's copies, or all: what it does not name is then removed",
+  )
+  .action((id: string | undefined, flags) => acceptHistory(sessionOf(flags), id));
 askFor(admin.command("repair").description("repairs").command("status"))
   .description("show how far drains, rebalances and scrubs are, and how much waits for repair")
   .action((flags) => showHealing(sessionOf(flags)));

@@ -54,6 +54,13 @@ export async function scrub(session: AdminSession, id: string | undefined, wait:
   if (wait) await follow(session, "scrub", volumeIds);
 }
 
+/** The metadata's history is the true one: volumes that followed another one take its deletes from now on. */
+export async function acceptHistory({ ask, print }: AdminSession, id: string | undefined): Promise<void> {
+  const { volumeIds } = await ask("POST", "/accept-history", id === undefined ? {} : { id });
+  for (const volumeId of volumeIds) print(`volume ${volumeId} follows this history and takes its deletes`);
+  if (volumeIds.length === 0) print("no volume followed another history");
+}
+
 /** Queues, and each walk with its rate and what remains. */
 export async function showHealing({ ask, print }: AdminSession): Promise<void> {
   const { queues, walks } = await ask("GET", "/healing");

@@ -50,7 +50,8 @@ export async function openMetadata(options: {
   const prepare = async (): Promise<Opened> => {
     await refuseUnsynced(database);
     await migrate(database, options.database, migrationsFor(database.kind));
-    await database.transaction((trx) => makeIdentity(trx));
+    const journal = options.database.kind === "sqlite" ? options.database.journal?.journal : undefined;
+    await database.transaction((trx) => makeIdentity(trx, journal?.acceptedHistory));
     const slot = database.kind === "sqlite" ? 0 : randomInt(usageSlots);
     const versions = database.kind === "sqlite" ? new VersionCache() : undefined;
     database.onReplay?.(() => versions?.forgetAll());

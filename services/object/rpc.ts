@@ -7,6 +7,7 @@ import { copyObject } from "./copy-object";
 import { deleteObject, deleteObjects } from "./delete-objects";
 import { getCluster } from "./get-cluster";
 import { type GetDependencies, getObject, getSmallObject, headObject } from "./get-object";
+import { acceptHistory } from "./healing/accept-history";
 import { getHealing } from "./healing/get-healing";
 import { locateObject } from "./healing/locate-object";
 import { drain, type OperatorDependencies, rebalance, remove, scrub } from "./healing/operator-words";
@@ -87,5 +88,6 @@ export function objectRpc(deps: ObjectRpcDependencies): ServiceImpl<typeof Objec
     getHealing: (_, call) => getHealing(deps, call),
     verifyVolume: (request, call) => verifyVolume(deps.verify, request, call),
     locateObject: (request, call) => locateObject(deps, request, call),
+    acceptHistory: (request, call) => acceptHistory(deps.operator, metadata, request, call),
   };
 }

@@ -6,7 +6,7 @@ import Sqlite from "better-sqlite3";
 import { MetadataService } from "../../gen/cairn/metadata/v1/metadata_pb";
 import { embeddedDatabase, openKeeper } from "../../services/cli/embedded-state";
 import { newId } from "../../services/common/ids/uuid";
-import { JournalUnusable } from "../../services/common/journal/start-log";
+import { JournalUnusable } from "../../services/common/journal/start-options";
 import { silentLogger } from "../../services/common/log/logger";
 import { createMetrics } from "../../services/common/metrics/metrics";
 import { newCall } from "../../services/common/rpc/call";
@@ -27,10 +27,8 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** The metadata service by its journal, on real files. */
 async function open() {
-  const folders = {
-    state: join(folder, "state"),
-    journals: ["a", "b", "c"].map((name) => join(folder, name, "journal")),
-  };
+  const journals = ["a", "b", "c"].map((name) => join(folder, name, "journal"));
+  const folders = { states: [{ folder: join(folder, "state"), beside: journals[0] ?? "" }], journals };
   const metrics = createMetrics({ defaults: false });
   const keeper = await openKeeper(folders, {
     log: silentLogger,
@@ -40,7 +38,7 @@ async function open() {
   });
   try {
     const running = await openMetadata({
-      database: embeddedDatabase(folders, keeper, "metadata"),
+      database: embeddedDatabase(keeper, "metadata"),
       config: defaultMetadataConfig,
       clock: systemClock,
       log: silentLogger,

@@ -1,5 +1,5 @@
 import { CairnError } from "../errors/cairn-error";
-import { type Claim, writeClaim } from "./claim-file";
+import { writeClaim } from "./claim-file";
 import { FolderWriter } from "./folder-writer";
 import type { JournalDisk } from "./journal-disk";
 import { levelFolder } from "./level-folder";
@@ -8,7 +8,8 @@ import { quorum } from "./members";
 import { type LogEntry, logFilesOf, recordsAfter } from "./read-log";
 import { RecentRecords } from "./recent-records";
 import { encodeRecord, maxRecordBytes, origin, type Position, type RecordKind } from "./record";
-import { type JournalBug, JournalUnusable, type StartOptions, startLog } from "./start-log";
+import { startLog } from "./start-log";
+import { type FolderBehind, JournalUnusable, type RunningClaim, type StartOptions } from "./start-options";
 import type { FileTexts } from "./statements";
 import { surveyFolder } from "./survey";
 
@@ -27,6 +28,8 @@ export type FolderStatus = {
   readonly level: boolean;
   /** Why not. */
   readonly reason: string;
+  /** Its disk refused. */
+  readonly failed: boolean;
   readonly lastNumber: number;
   readonly syncs: number;
 };
@@ -48,11 +51,11 @@ export class Journal {
   readonly #options: JournalOptions;
   readonly #disk: JournalDisk;
   readonly #synced: boolean;
-  #claim: Pick<Claim, "history" | "epoch" | "claimId"> = { history: "", epoch: 0, claimId: "" };
+  #claim: RunningClaim = { history: "", former: [], epoch: 0, claimId: "" };
   #members: readonly string[] = [];
   #joining: { readonly member: string; readonly members: readonly string[]; number: number } | undefined;
   #writers: FolderWriter[] = [];
-  #behind = new Map<string, string>();
+  #behind = new Map<string, Pick<FolderBehind, "reason" | "failed">>();
   #recent: RecentRecords;
   #file: { texts: FileTexts; bytes: number } | undefined;
   #lastFile = "";
@@ -88,8 +91,9 @@ export class Journal {
     return this.#begunAt === origin;
   }
 
-  get history(): string {
-    return this.#claim.history;
+  /** The history, when an operator's word began it; undefined while the first one goes on. */
+  get acceptedHistory(): string | undefined {
+    return this.#claim.former.length > 0 ? this.#claim.history : undefined;
   }
 
   /** The last record that is durable. */
@@ -149,7 +153,7 @@ export class Journal {
     const through = this.#durable;
     const folders = this.#writers.map(({ folder }) => folder);
     for (const folder of folders) {
-      const files = await logFilesOf(this.#disk, folder, this.#claim.history);
+      const files = await logFilesOf(this.#disk, folder, this.#claim);
       const records = await recordsAfter(this.#disk, files, after);
       if (records !== undefined) return this.#readOn(records, folders, folder, after, through);
     }
@@ -168,7 +172,7 @@ export class Journal {
     let reading: AsyncGenerator<LogEntry, void> | undefined = records;
     for (const other of [undefined, ...folders.filter((folder) => folder !== first)]) {
       if (other !== undefined) {
-        const files = await logFilesOf(this.#disk, other, this.#claim.history);
+        const files = await logFilesOf(this.#disk, other, this.#claim);
         reading = await recordsAfter(this.#disk, files, last);
       }
       if (reading === undefined) continue;
@@ -193,10 +197,10 @@ export class Journal {
         writer !== undefined &&
         writer.failure === undefined &&
         this.#members.includes(writer.member);
-      const reason = level
-        ? ""
-        : (this.#behind.get(folder) ?? this.#halted?.message ?? "it is being brought level");
-      return { folder, level, reason, lastNumber: writer?.durable ?? 0, syncs: writer?.syncs ?? 0 };
+      const behind = this.#behind.get(folder);
+      const reason = level ? "" : (behind?.reason ?? this.#halted?.message ?? "it is being brought level");
+      const failed = !level && behind?.failed === true;
+      return { folder, level, reason, failed, lastNumber: writer?.durable ?? 0, syncs: writer?.syncs ?? 0 };
     });
   }
 
@@ -218,7 +222,7 @@ export class Journal {
    * back in the same folder (P5).
    */
   async cut(folder: string, before: number): Promise<void> {
-    const files = await logFilesOf(this.#disk, folder, this.#claim.history);
+    const files = await logFilesOf(this.#disk, folder, this.#claim);
     for (const [index, file] of files.entries()) {
       const next = files[index + 1];
       if (next === undefined || next.header.previous.number >= before) return;
@@ -242,7 +246,7 @@ export class Journal {
 
   async #beginAgain(): Promise<void> {
     await Promise.all(this.#writers.map((writer) => writer.close()));
-    await this.#begin({ ...this.#options, force: false });
+    await this.#begin({ ...this.#options, acceptLoss: false });
   }
 
   async #begin(options: StartOptions): Promise<void> {
@@ -256,7 +260,7 @@ export class Journal {
     this.#durable = started.tail.number;
     this.#file = undefined;
     this.#recent = this.#newRecent();
-    this.#behind = new Map(started.behind.map(({ folder, reason }) => [folder, reason]));
+    this.#behind = new Map(started.behind.map((behind) => [behind.folder, behind]));
     this.#writers = started.level.map(({ folder, member }) =>
       this.#newWriter({ folder, member, durable: started.tail.number }),
     );
@@ -295,7 +299,7 @@ export class Journal {
   }
 
   #changed(writer: FolderWriter): void {
-    if (writer.failure !== undefined) this.#behind.set(writer.folder, writer.failure.message);
+    if (writer.failure !== undefined) this.#setFailed(writer.folder, writer.failure);
     if (this.#halted !== undefined) return;
     const joining = this.#joining;
     if (joining !== undefined && this.#isIn(joining.members, joining.number)) {
@@ -327,6 +331,10 @@ export class Journal {
     this.#refuseWaiting();
   }
 
+  #setFailed(folder: string, error: unknown): void {
+    this.#behind.set(folder, { reason: told(error), failed: true });
+  }
+
   #refuseWaiting(): void {
     for (const { reject } of this.#waiting.splice(0))
       reject(
@@ -356,7 +364,7 @@ export class Journal {
     try {
       await this.#rejoin(folder, writer);
     } catch (error) {
-      if (this.#halted === undefined) this.#behind.set(folder, told(error));
+      if (this.#halted === undefined) this.#setFailed(folder, error);
     }
   }
 
@@ -407,8 +415,6 @@ export class Journal {
     this.append("members", () => Buffer.from(JSON.stringify({ members }))).catch(() => {});
   }
 }
-
-export type { JournalBug };
 
 function told(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

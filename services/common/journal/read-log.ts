@@ -1,3 +1,4 @@
+import { type Claim, isOfClaim } from "./claim-file";
 import type { JournalDisk } from "./journal-disk";
 import { isLogFileName, type LogFile, readFileHeader, readRecords, withoutGaps } from "./log-file";
 import { isSame, type LogRecord, type Position } from "./record";
@@ -6,13 +7,17 @@ import { type Transaction, TransactionReader } from "./statements";
 /** A record with what it says, where it is a transaction. */
 export type LogEntry = LogRecord & { readonly transaction: Transaction | undefined };
 
-/** The log files of a folder with sound headers of this history, in order and without a gap. */
-export async function logFilesOf(disk: JournalDisk, folder: string, history: string): Promise<LogFile[]> {
+/** The log files of a folder with sound headers of this history and those before it, in order and without a gap. */
+export async function logFilesOf(
+  disk: JournalDisk,
+  folder: string,
+  claim: Pick<Claim, "history" | "former">,
+): Promise<LogFile[]> {
   const files: LogFile[] = [];
   for (const name of (await disk.list(folder)).filter(isLogFileName).sort()) {
     const path = `${folder}/${name}`;
     const header = await readFileHeader(disk, path);
-    if (header?.history === history) files.push({ path, name, header });
+    if (header !== undefined && isOfClaim(header.history, claim)) files.push({ path, name, header });
   }
   return withoutGaps(files).files;
 }

@@ -1,4 +1,4 @@
-import { type Claim, readClaim } from "./claim-file";
+import { type Claim, isOfClaim, readClaim } from "./claim-file";
 import { codeOf, type JournalDisk } from "./journal-disk";
 import { isLogFileName, type LogFile, readFileHeader, readRecords, withoutGaps } from "./log-file";
 import { membersOf } from "./members";
@@ -37,7 +37,7 @@ export async function surveyFolder(disk: JournalDisk, folder: string): Promise<S
   for (const name of (await disk.list(folder)).filter(isLogFileName).sort()) {
     const path = `${folder}/${name}`;
     const header = await readFileHeader(disk, path);
-    if (header === undefined || header.history !== claim?.history) unsound.push(name);
+    if (header === undefined || !isOfClaim(header.history, claim)) unsound.push(name);
     else files.push({ path, name, header });
   }
   for (let last = files.at(-1); last !== undefined; last = files.at(-1)) {

@@ -111,6 +111,22 @@ export const healingRoutes: readonly RestRoute[] = [
     },
   }),
   defineRoute({
+    name: "AcceptHistory",
+    tag,
+    method: "post",
+    path: "/accept-history",
+    summary:
+      "Say that the metadata's history is the true one: volumes that followed another take its deletes",
+    access: "Admins.",
+    body: z.strictObject({ id: nodeOrVolume.optional() }),
+    status: 200,
+    answer: volumeIds,
+    async handle({ principal, call, body }, { objects }) {
+      authoriseAdmin(principal);
+      return { volumeIds: (await objects.acceptHistory({ id: body.id ?? "" }, call)).volumeIds };
+    },
+  }),
+  defineRoute({
     name: "GetHealing",
     tag,
     method: "get",

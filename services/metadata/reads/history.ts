@@ -8,13 +8,23 @@ import type { Tables } from "../store/tables";
 
 type Position = Omit<HistoryPosition, "$typeName" | "$unknown">;
 
-/** Makes the ids of cluster and history once; run in a transaction at start. */
-export async function makeIdentity(db: Kysely<Tables>): Promise<void> {
+/**
+ * Makes the ids of cluster and history once; run in a transaction at start. A history that an operator's word began
+ * (P5) is another one from then on: no volume that followed the former takes its deletes unasked (P7).
+ */
+export async function makeIdentity(db: Kysely<Tables>, acceptedHistory?: string): Promise<void> {
   for (const name of ["cluster_id", "history_id"])
     await db
       .insertInto("facts")
       .values({ name, value: newId() })
       .onConflict((oc) => oc.doNothing())
+      .execute();
+  if (acceptedHistory !== undefined)
+    await db
+      .updateTable("facts")
+      .set({ value: acceptedHistory })
+      .where("name", "=", "history_id")
+      .where("value", "!=", acceptedHistory)
       .execute();
 }
 
