@@ -3,7 +3,12 @@ import { build } from "esbuild";
 import { bundleOptions } from "../scripts/bundle-options.mjs";
 
 await build({
-  entryPoints: ["run", "floor", "listing", "node", "start"].map((name) => `bench/${name}.ts`),
+  entryPoints: {
+    ...Object.fromEntries(
+      ["run", "floor", "listing", "node", "start"].map((name) => [name, `bench/${name}.ts`]),
+    ),
+    ...Object.fromEntries(["durability"].map((name) => [name, `bench/${name}/run.ts`])),
+  },
   outdir: "dist/bench",
   ...bundleOptions,
 });
