@@ -7,7 +7,9 @@ await build({
     ...Object.fromEntries(
       ["run", "floor", "listing", "node", "start"].map((name) => [name, `bench/${name}.ts`]),
     ),
-    ...Object.fromEntries(["durability"].map((name) => [name, `bench/${name}/run.ts`])),
+    ...Object.fromEntries(
+      ["durability", "growth", "race", "soak"].map((name) => [name, `bench/${name}/run.ts`]),
+    ),
   },
   outdir: "dist/bench",
   ...bundleOptions,

@@ -23,7 +23,8 @@ export type Response = {
 /** Takes the parts of an answer's body as they come. A part is valid during the call only. */
 export type BodySink = (part: Buffer, offsetBytes: number) => void;
 
-const readBufferBytes = 512 * 1024;
+/** One buffer for all reads of a connection: an answer of 64 MiB makes no garbage. */
+const defaultReadBufferBytes = 512 * 1024;
 const endOfHead = Buffer.from("\r\n\r\n");
 
 type Waiting = {
@@ -33,15 +34,22 @@ type Waiting = {
   reject(error: Error): void;
 };
 
-/** The head of a request. `body` of undefined sends no Content-Length. */
+/** The head of a request. `bodyBytes` of undefined sends no Content-Length. */
 export function requestHead(
   method: string,
   path: string,
-  options: { host: string; key?: string | undefined; bodyBytes?: number | undefined },
+  options: {
+    host: string;
+    fields?: Readonly<Record<string, string>>;
+    bodyBytes?: number | undefined;
+    accept?: string | undefined;
+  },
 ): string {
-  const authorization = options.key === undefined ? "" : `Authorization: Bearer ${options.key}\r\n`;
-  const length = options.bodyBytes === undefined ? "" : `Content-Length: ${options.bodyBytes}\r\n`;
-  return `${method} ${path} HTTP/1.1\r\nHost: ${options.host}\r\n${authorization}${length}\r\n`;
+  const { host, fields = {}, bodyBytes, accept } = options;
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  if (accept !== undefined) lines.push(`Accept: ${accept}\r\n`);
+  if (bodyBytes !== undefined) lines.push(`Content-Length: ${bodyBytes}\r\n`);
+  return `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n${lines.join("")}\r\n`;
 }
 
 export class HttpConnection {
@@ -56,7 +64,7 @@ export class HttpConnection {
   }
 
   /** Rejects when nobody listens. */
-  static open(url: URL): Promise<HttpConnection> {
+  static open(url: URL, readBufferBytes = defaultReadBufferBytes): Promise<HttpConnection> {
     return new Promise((resolve, reject) => {
       let connection: HttpConnection | undefined;
       const socket = connect({
@@ -64,7 +72,6 @@ export class HttpConnection {
         port: Number(url.port || 80),
         noDelay: true,
         onread: {
-          // One buffer for all reads: an answer of 64 MiB makes no garbage.
           buffer: Buffer.allocUnsafe(readBufferBytes),
           callback: (length, buffer) => {
             connection?.read(Buffer.from(buffer.buffer, buffer.byteOffset, length));
@@ -99,6 +106,11 @@ export class HttpConnection {
       this.#socket.write(body);
       this.#socket.uncork();
     });
+  }
+
+  /** True once it is of no use any more, whoever ended it. */
+  get isClosed(): boolean {
+    return this.#failed !== undefined;
   }
 
   close(): void {

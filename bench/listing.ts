@@ -1,25 +1,15 @@
-import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { MetadataService } from "../gen/cairn/metadata/v1/metadata_pb";
-import { claimDataFolders } from "../services/cli/data-folders";
-import { embeddedDatabase, openKeeper } from "../services/cli/embedded-state";
-import { newId } from "../services/common/ids/uuid";
-import { silentLogger } from "../services/common/log/logger";
-import { createMetrics } from "../services/common/metrics/metrics";
+import type { MetadataService } from "../gen/cairn/metadata/v1/metadata_pb";
 import { newCall } from "../services/common/rpc/call";
-import { localClient } from "../services/common/rpc/local";
 import type { ServiceClient } from "../services/common/rpc/service";
-import { systemClock } from "../services/common/time/clock";
-import { defaultMetadataConfig } from "../services/metadata/config";
-import { openMetadata } from "../services/metadata/open";
-import { requestHead } from "./http-connection";
+import { bucketOf, fillByCommands, type OpenMetadata, openMetadataOf } from "./fill-by-commands";
 import { once, runLoad } from "./load";
 import { median } from "./percentiles";
+import { newAdminKey, startEmbedded } from "./stores";
 import { table, verdict } from "./table";
-import { startTarget, type Target } from "./target";
+import { headFor, type Target } from "./target";
+import { inWorkplace, runTool, type Workplace } from "./workplace";
 
 /**
  * What a page of a listing costs in a bucket of ten thousand objects and in one of a million. Each is a store of its
@@ -31,86 +21,30 @@ type Figures = Record<"rpcPlain" | "rpcDelimiter" | "httpPlain" | "httpDelimiter
 const goal = 1.5;
 const bucket = "listed";
 const pageKeys = 1000;
-const commandsAtOnce = 1000;
 const rounds = 5;
 const pagesARound = 20;
 /** Folders of a hundred objects: a page with a delimiter skips over 1,000 of them in the large bucket. */
 const keyAt = (index: number) =>
   `folder-${String(Math.floor(index / 100)).padStart(6, "0")}/object-${String(index).padStart(8, "0")}`;
 
-type Metadata = { client: ServiceClient<typeof MetadataService>; close(): Promise<void> };
-
-async function openMetadataOf(folder: string): Promise<Metadata> {
-  const metrics = createMetrics({ defaults: false });
-  const places = claimDataFolders([folder]);
-  const keeper = await openKeeper(places, { log: silentLogger, metrics, say: () => {} });
-  const running = await openMetadata({
-    database: embeddedDatabase(keeper, "metadata"),
-    config: defaultMetadataConfig,
-    clock: systemClock,
-    log: silentLogger,
-    metrics,
-  });
-  return {
-    client: localClient(MetadataService, running.service),
-    close: async () => {
-      await running.close();
-      await keeper.close();
-      places.release();
-    },
-  };
-}
-
 function startStore(folder: string, key: string): Promise<Target> {
-  return startTarget({
-    name: "cairn",
-    args: [resolve(__dirname, "..", "cairn.js"), "serve", "--data", folder, "--port", "0"],
-    folder: join(folder, ".."),
-    env: { ADMIN_API_KEY: key, RATE_LIMIT: "0", LOG_LEVEL: "info", LOG_FORMAT: "json" },
-    key,
-  });
+  return startEmbedded({ folder: join(folder, ".."), data: folder, key });
 }
 
 /** A store with `size` objects in one bucket, stopped. */
 async function makeStore(parent: string, size: number, key: string): Promise<Store> {
   const folder = join(parent, `store-${size}`);
   const target = await startStore(folder, key);
-  const head = requestHead("PUT", `/${bucket}`, { host: target.url.host, key, bodyBytes: 0 });
+  const head = headFor(target, "PUT", `/${bucket}`, { bodyBytes: 0 });
   await once(target.url, { request: { head }, expected: { status: 200 } }).finally(() => target.stop());
   const metadata = await openMetadataOf(folder);
   try {
-    const found = await metadata.client.getBucket({ by: { case: "name", value: bucket } }, newCall());
-    const { id = "", configVersion = 0n } = found.bucket ?? {};
-    const startedMs = performance.now();
-    for (let at = 0; at < size; at += commandsAtOnce) {
-      const count = Math.min(commandsAtOnce, size - at);
-      const commands = Array.from({ length: count }, (_, offset) => ({
-        id: newId(),
-        change: {
-          case: "putVersion" as const,
-          value: {
-            bucketId: id,
-            configVersion,
-            key: keyAt(at + offset),
-            content: { etag: "d41d8cd98f00b204e9800998ecf8427e" },
-          },
-        },
-      }));
-      const { outcomes } = await metadata.client.execute({ commands }, newCall());
-      const refused = outcomes.find(({ result }) => result.case === "refusal");
-      if (refused !== undefined) throw new Error(`A command was refused: ${JSON.stringify(refused.result)}`);
-      if ((at / commandsAtOnce) % 100 === 99) progress(at + count, size, startedMs);
-    }
-    return { folder, size, bucketId: id };
+    const found = await bucketOf(metadata, bucket);
+    await fillByCommands({ metadata, ...found, count: size, keyAt });
+    return { folder, size, bucketId: found.bucketId };
   } finally {
     await metadata.close();
   }
-}
-
-function progress(done: number, size: number, startedMs: number): void {
-  const perSecond = done / ((performance.now() - startedMs) / 1000);
-  const left = ((size - done) / perSecond).toFixed(0);
-  process.stderr.write(`filled ${done} of ${size}, ${perSecond.toFixed(0)}/s, ${left} s left\n`);
 }
 
 /** The median time of a page that begins somewhere in the middle, through the metadata service in this process. */
@@ -153,7 +87,7 @@ async function httpMs(target: Target, store: Store, delimiter: string): Promise<
         delimiter,
         "start-after": afterOf(store, page, delimiter),
       });
-      const head = requestHead("GET", `/${bucket}?${query}`, { host: target.url.host, key: target.key });
+      const head = headFor(target, "GET", `/${bucket}?${query}`);
       return { request: { head }, expected: { status: 200, text: `"keyCount":${limitOf(delimiter)}` } };
     },
   });
@@ -172,35 +106,53 @@ function afterOf(store: Store, page: number, delimiter: string): string {
   return keyAt(Math.floor(store.size * share));
 }
 
-async function measure(stores: readonly Store[], key: string): Promise<Map<number, Figures[]>> {
-  const figures = new Map<number, Figures[]>(stores.map(({ size }) => [size, []]));
-  const opened = [];
-  try {
-    // Side by side and by turns, so that what else the machine does meets both. The service in this process reads
-    // the same file beside the store's own: readers do not block each other in WAL mode.
+/** Side by side and by turns, so that what else the machine does meets both; the first round warms up. */
+async function byTurns(
+  stores: readonly Store[],
+  round: (store: Store) => Promise<Partial<Figures>>,
+): Promise<Map<number, Partial<Figures>[]>> {
+  const figures = new Map<number, Partial<Figures>[]>(stores.map(({ size }) => [size, []]));
+  for (let number = 0; number <= rounds; number += 1) {
     for (const store of stores) {
-      const target = await startStore(store.folder, key);
-      opened.push({ store, target, metadata: await openMetadataOf(store.folder) });
-    }
-    for (let round = 0; round <= rounds; round += 1) {
-      for (const { store, target, metadata } of opened) {
-        const one: Figures = {
-          rpcPlain: await rpcMs(metadata.client, store, ""),
-          rpcDelimiter: await rpcMs(metadata.client, store, "/"),
-          httpPlain: await httpMs(target, store, ""),
-          httpDelimiter: await httpMs(target, store, "/"),
-        };
-        // The first round warms up.
-        if (round > 0) figures.get(store.size)?.push(one);
-      }
-    }
-    return figures;
-  } finally {
-    for (const { target, metadata } of opened) {
-      await metadata.close();
-      await target.stop();
+      const one = await round(store);
+      if (number > 0) figures.get(store.size)?.push(one);
     }
   }
+  return figures;
+}
+
+/** First through the metadata service in this process, then over HTTP: a store's folders belong to one process. */
+async function measure(
+  place: Workplace,
+  stores: readonly Store[],
+  key: string,
+): Promise<Map<number, Partial<Figures>[]>> {
+  const services = new Map<Store, OpenMetadata>();
+  try {
+    for (const store of stores) services.set(store, await openMetadataOf(store.folder));
+    const throughService = await byTurns(stores, async (store) => {
+      const client = found(services.get(store)).client;
+      return { rpcPlain: await rpcMs(client, store, ""), rpcDelimiter: await rpcMs(client, store, "/") };
+    });
+    for (const metadata of services.values()) await metadata.close();
+    services.clear();
+    const targets = new Map<Store, Target>();
+    for (const store of stores) targets.set(store, place.keep(await startStore(store.folder, key)));
+    const overHttp = await byTurns(stores, async (store) => {
+      const target = found(targets.get(store));
+      return { httpPlain: await httpMs(target, store, ""), httpDelimiter: await httpMs(target, store, "/") };
+    });
+    return new Map(
+      stores.map(({ size }) => [size, [...(throughService.get(size) ?? []), ...(overHttp.get(size) ?? [])]]),
+    );
+  } finally {
+    for (const metadata of services.values()) await metadata.close();
+  }
+}
+
+function found<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("a store was not opened");
+  return value;
 }
 
 async function main(): Promise<void> {
@@ -212,12 +164,12 @@ async function main(): Promise<void> {
     },
   });
   const sizes = [Number(flags.small), Number(flags.large)] as const;
-  const parent = mkdtempSync(join(resolve(flags.folder ?? tmpdir()), "cairn-bench-"));
-  try {
-    const key = `s3_key_${randomBytes(32).toString("hex")}`;
+  await inWorkplace(flags.folder, async (place) => {
+    const parent = place.folder;
+    const key = newAdminKey();
     const stores: Store[] = [];
     for (const size of sizes) stores.push(await makeStore(parent, size, key));
-    const figures = await measure(stores, key);
+    const figures = await measure(place, stores, key);
     const [small = [], large = []] = sizes.map((size) => figures.get(size));
     const rows = (
       [
@@ -227,7 +179,7 @@ async function main(): Promise<void> {
         ["page of 50 folders, HTTP", "httpDelimiter"],
       ] as const
     ).map(([title, field]) => {
-      const [few, many] = [small, large].map((all) => median(all.map((one) => one[field])));
+      const [few, many] = [small, large].map((all) => median(all.flatMap((one) => one[field] ?? [])));
       const ratio = (many ?? Number.NaN) / (few ?? Number.NaN);
       return [
         title,
@@ -240,12 +192,7 @@ async function main(): Promise<void> {
     });
     const heading = ["listing", ...sizes.map((size) => `${size} objects`), "ratio", "goal", ""];
     process.stdout.write(`\nMedian of ${rounds} rounds.\n\n${table(heading, rows)}\n`);
-  } finally {
-    rmSync(parent, { recursive: true, force: true });
-  }
+  });
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`bench: ${error instanceof Error ? error.stack : String(error)}\n`);
-  process.exitCode = 1;
-});
+runTool("bench", main);

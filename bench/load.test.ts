@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type Server, type ServerResponse } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bodyOf } from "./bodies";
+import { bearer } from "./dialect";
 import { Floor } from "./floor-store";
 import { requestHead } from "./http-connection";
 import { type LoadResult, once, runLoad, type Step, stored } from "./load";
@@ -26,7 +27,7 @@ async function serve(listener: RequestListener): Promise<URL> {
 
 const body = bodyOf(1, 300_000);
 const read = (url: URL): Step => ({
-  request: { head: requestHead("GET", "/a", { host: url.host, key: "k" }) },
+  request: { head: bearer("k").head("GET", url.host, "/a") },
   expected: { status: 200, body: body.bytes },
 });
 

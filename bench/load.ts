@@ -19,7 +19,9 @@ export type LoadOptions = {
   readonly url: URL;
   /** Connections, each with one request at a time: the next begins when the answer is there (closed loop). */
   readonly concurrency: number;
-  /** Not counted. */
+  /** Of each connection; smaller where there are thousands. */
+  readonly readBufferBytes?: number;
+  /** Not counted; begins when all connections are open. */
   readonly warmUpMs: number;
   readonly durationMs: number;
   /** Ends the measurement earlier: at this many counted operations. */
@@ -55,6 +57,8 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   let errors = 0;
   let firstError: string | undefined;
   let lastEndMs = 0;
+  const open = () => HttpConnection.open(options.url, options.readBufferBytes);
+  const connections = await openConnections(options.concurrency, open);
   const startedMs = performance.now() + options.warmUpMs;
   const untilMs = startedMs + options.durationMs;
   const isOver = () =>
@@ -62,8 +66,8 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     errors >= maxErrors ||
     latenciesMs.length >= (options.maxOperations ?? Number.POSITIVE_INFINITY);
 
-  const work = async (worker: number) => {
-    let connection = await HttpConnection.open(options.url);
+  const work = async (first: HttpConnection, worker: number) => {
+    let connection = first;
     for (let index = 0; !isOver(); index += 1) {
       const { request, expected } = options.step(worker, index);
       const beganMs = performance.now();
@@ -76,7 +80,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
       } catch (error) {
         wrong = error instanceof Error ? error.message : String(error);
         connection.close();
-        connection = await HttpConnection.open(options.url);
+        connection = await open();
       }
       const endedMs = performance.now();
       if (wrong === undefined) requests += 1;
@@ -91,7 +95,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     }
     connection.close();
   };
-  await Promise.all(Array.from({ length: options.concurrency }, (_, worker) => work(worker)));
+  await Promise.all(connections.map(work));
 
   const seconds = Math.max(lastEndMs - startedMs, 1) / 1000;
   return {
@@ -106,6 +110,27 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     p95Ms: percentile(latenciesMs, 0.95),
     p99Ms: percentile(latenciesMs, 0.99),
   };
+}
+
+/** As many at once as a server's queue of new connections holds: what does not fit in is tried again after a second. */
+const opensAtOnce = 100;
+
+/** Rejects, with none left open, when one cannot be opened. */
+export async function openConnections(
+  count: number,
+  open: () => Promise<HttpConnection>,
+): Promise<HttpConnection[]> {
+  const opened: HttpConnection[] = [];
+  try {
+    while (opened.length < count) {
+      const many = Math.min(opensAtOnce, count - opened.length);
+      opened.push(...(await Promise.all(Array.from({ length: many }, open))));
+    }
+    return opened;
+  } catch (error) {
+    for (const connection of opened) connection.close();
+    throw error;
+  }
 }
 
 /** One request on a connection of its own, checked like those of a load. Rejects with what was wrong. */
