@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Case, makeBucket } from "./case-kinds";
 import { allCases } from "./cases";
+import { chosenByName } from "./chosen";
 import { bearer } from "./dialect";
 import {
   cpuOf,
@@ -57,7 +58,7 @@ async function main(): Promise<void> {
     },
   });
   if (flags.help) return void process.stdout.write(usage);
-  const cases = chosenCases(flags.only);
+  const cases = chosenByName(allCases(), ({ name }) => name, flags.only);
   const rounds = Number(flags.rounds ?? (flags.quick ? 3 : 5));
   // Outside of the folder that is removed: the profile is for a closer look afterwards.
   const profileFolder = flags.profile ? mkdtempSync(join(tmpdir(), "cairn-profile-")) : "";
@@ -102,16 +103,6 @@ async function main(): Promise<void> {
 
 function hasFloor({ floorGoal }: Case): boolean {
   return floorGoal !== undefined;
-}
-
-function chosenCases(only: string | undefined): readonly Case[] {
-  const all = allCases();
-  if (only === undefined) return all;
-  return only.split(",").map((name) => {
-    const found = all.find((one) => one.name === name.trim());
-    if (found === undefined) throw new Error(`There is no case ${name}.\n\n${usage}`);
-    return found;
-  });
 }
 
 function report(outcomes: readonly Outcome[], rounds: number): string {

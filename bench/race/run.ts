@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { makeBucket } from "../case-kinds";
+import { chosenByName } from "../chosen";
 import {
   hasErrors,
   type Measured,
@@ -52,7 +53,7 @@ async function main(): Promise<void> {
   }
   const program = resolve(flags.minio);
   const rounds = Number(flags.rounds);
-  const cases = chosen(raceCases(rounds, flags.quick), flags.only);
+  const cases = chosenByName(raceCases(rounds, flags.quick), ({ case: one }) => one.name, flags.only);
   await inWorkplace(flags.folder, async ({ folder, keep, stopAll }) => {
     const cairn = keep(await startEmbedded({ folder, key: newAdminKey() }));
     const minio = keep(await startMinio(program, folder));
@@ -68,15 +69,6 @@ async function main(): Promise<void> {
     await stopAll();
     process.stdout.write(report(cases, outcomes, rounds, memory));
     if (outcomes.some(({ byName }) => [...byName.values()].some(hasErrors))) process.exitCode = 1;
-  });
-}
-
-function chosen(cases: readonly RaceCase[], only: string | undefined): readonly RaceCase[] {
-  if (only === undefined) return cases;
-  return only.split(",").map((name) => {
-    const found = cases.find(({ case: one }) => one.name === name.trim());
-    if (found === undefined) throw new Error(`There is no case ${name}.\n\n${usage}`);
-    return found;
   });
 }
 
