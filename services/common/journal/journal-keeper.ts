@@ -1,4 +1,5 @@
-import { existsSync, renameSync, statSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { Counter, Gauge } from "prom-client";
 import type { DependencyHealth } from "../lifecycle/running-service";
@@ -70,7 +71,9 @@ export class JournalKeeper {
 
   /** Goes through the journal's start. Throws JournalUnusable. */
   static async open(options: KeeperOptions): Promise<JournalKeeper> {
-    return new JournalKeeper(await Journal.open(options.journal), options);
+    const journal = await Journal.open(options.journal);
+    for (const folder of options.journal.folders) removeUnfinished(folder);
+    return new JournalKeeper(journal, options);
   }
 
   place(name: string): JournalPlace {
@@ -223,6 +226,13 @@ export class JournalKeeper {
       `${what}: ${Math.floor((100 * done) / Math.max(1, total))} % of ${Math.ceil(total / 1_048_576)} MiB`,
     );
   }
+}
+
+/** What a kill left of a snapshot or of a file's copy: as long as the whole, and nobody's until the next one. */
+function removeUnfinished(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder))
+    if (name.endsWith(".tmp")) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
 /** "never": it never stood on a journal; "nothing": it cannot be read. */

@@ -2,9 +2,14 @@
 import { build } from "esbuild";
 import { bundleOptions } from "../../../scripts/bundle-options.mjs";
 import { planted } from "../../support/planted.mjs";
+import { smallLimits, stepPatches } from "./named-steps.mjs";
 
 /** As in test/simulation/planted-bugs.mjs: file, what stands there, what stands there instead. */
 const bugs = {
+  /** No bug: each named step is a place to be killed at. */
+  "named-steps": stepPatches,
+  /** No bug either: all kinds of files come to be within seconds. */
+  "small-limits": smallLimits,
   "deletes-by-any-database": [
     [
       "services/object/histories.ts",

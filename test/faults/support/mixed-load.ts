@@ -53,6 +53,15 @@ export class MixedLoad {
     await Promise.all(this.#running);
   }
 
+  /** An acknowledged object of another's making. */
+  know(key: string, value: string): void {
+    const expected = this.objects.get(key) ?? new Expected();
+    expected.acknowledged(value);
+    this.objects.set(key, expected);
+    this.touched.add(key);
+    this.acknowledged += 1;
+  }
+
   /** Nothing that was sent can still take effect: what is there now is what each name stands for from now on. */
   settle(observed: { objects: ReadonlyMap<string, string>; buckets: ReadonlySet<string> }): void {
     for (const [key, expected] of this.objects) expected.acknowledged(observed.objects.get(key) ?? absent);
