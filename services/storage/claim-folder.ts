@@ -45,7 +45,7 @@ export async function claimFolder(disk: Disk, folder: string): Promise<ClaimedFo
     await makeFolder(disk, folder);
     await refuseForeign(disk, folder);
     lock = await disk.lock(`${folder}/${lockName}`);
-    return { folder, record: await readVolumeFile(disk, folder), lock };
+    return { folder, record: await readRecord(disk, folder), lock };
   } catch (error) {
     lock?.release();
     throw asUnusable(folder, error);
@@ -74,6 +74,15 @@ export async function nameVolumes(
     records.push(record ?? (await nameVolume(disk, folder, nodeId)));
   }
   return { nodeId, records };
+}
+
+async function readRecord(disk: Disk, folder: string): Promise<VolumeRecord | undefined> {
+  const found = await readVolumeFile(disk, folder);
+  // One of a former format is rewritten once it is certain that the volume is taken.
+  if (found !== undefined && !found.whole && found.record.format === volumeFormat)
+    // A disk that takes no writes any more is read all the same.
+    await writeVolumeFile(disk, folder, found.record).catch(() => {});
+  return found?.record;
 }
 
 async function nameVolume(disk: Disk, folder: string, nodeId: string): Promise<VolumeRecord> {

@@ -9,7 +9,13 @@ import { readText, replaceFile } from "./replace-file";
 import { ScratchBuffers } from "./scratch-buffers";
 import { decodeSegmentHeader, segmentHeaderBytes, segmentSeed } from "./segment-format";
 import { scanSegment } from "./segment-scan";
-import { parseVolumeFile, type VolumeRecord, volumeFileName, writeVolumeFile } from "./volume-file";
+import {
+  parseVolumeFile,
+  readVolumeFile,
+  type VolumeRecord,
+  volumeFileName,
+  writeVolumeFile,
+} from "./volume-file";
 
 /** What volume.json is called in a folder whose volume lives elsewhere now: no start takes it for one any more. */
 export const replacedFileName = `${volumeFileName}.replaced`;
@@ -85,12 +91,14 @@ async function isMoved(disk: Disk, from: string, to: string, volumeId: string): 
 }
 
 async function recordOf(disk: Disk, from: string): Promise<VolumeRecord> {
-  for (const name of [volumeFileName, replacedFileName]) {
-    const text = await readText(disk, `${from}/${name}`).catch((error: unknown) => {
-      throw new ConfigError(`${from}/${name} cannot be read: ${codeOf(error)}.`);
-    });
-    if (text !== undefined) return parseVolumeFile(text);
-  }
+  const unreadable = (name: string) => (error: unknown) => {
+    if (codeOf(error) === "") throw error;
+    throw new ConfigError(`${from}/${name} cannot be read: ${codeOf(error)}.`);
+  };
+  const found = await readVolumeFile(disk, from).catch(unreadable(volumeFileName));
+  if (found !== undefined) return found.record;
+  const text = await readText(disk, `${from}/${replacedFileName}`).catch(unreadable(replacedFileName));
+  if (text !== undefined) return parseVolumeFile(text);
   throw new ConfigError(
     `${from} is no volume: it has no ${volumeFileName}. When its disk is lost, start the store with an empty folder in its place; its copies come from the others.`,
   );

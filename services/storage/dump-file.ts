@@ -7,7 +7,7 @@ import { dumpSegment } from "./dump-segment";
 import type { Print } from "./dump-text";
 import { dumpScrubFile, dumpVolumeFile } from "./dump-volume";
 import { scrubFileName } from "./scrub-position";
-import { volumeFileName } from "./volume-file";
+import { volumeCopyName, volumeFileName } from "./volume-file";
 
 /**
  * Prints a file of a volume for people: a segment, a blob's file, volume.json or scrub.json, known by its name, else
@@ -16,9 +16,10 @@ import { volumeFileName } from "./volume-file";
  */
 export async function dumpFile(disk: Disk, path: string, print: Print): Promise<boolean> {
   const name = basename(path);
-  if (name === volumeFileName || name === scrubFileName) {
+  const isVolumeFile = name === volumeFileName || name === volumeCopyName;
+  if (isVolumeFile || name === scrubFileName) {
     await existing(disk, path);
-    return (name === volumeFileName ? dumpVolumeFile : dumpScrubFile)(disk, path, print);
+    return (isVolumeFile ? dumpVolumeFile : dumpScrubFile)(disk, path, print);
   }
   await existing(disk, path);
   const fd = await disk.open(path, "cache");

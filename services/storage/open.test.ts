@@ -68,9 +68,28 @@ describe("folders of a storage node, on the real disk", () => {
     await expect(openNode(nodeDisk, { folders: [`${base}/file`] })).rejects.toThrow(/it is a file/);
   });
 
-  test("a volume.json with a wrong bit is refused as damaged, one of a former format is taken and rewritten", async () => {
+  test("a volume.json with a wrong bit is taken from its copy, and both are whole again; without one it is refused", async () => {
     const path = `${base}/one/volume.json`;
     await (await openNode(nodeDisk, { folders: [`${base}/one`] })).close();
+    const text = await readFile(path, "utf8");
+    for (const damaged of [path, `${path}.copy`]) {
+      await writeFile(damaged, text.replace("nodeId", "nodeID"));
+      await (await openNode(nodeDisk, { folders: [`${base}/one`] })).close();
+      expect(await readFile(path, "utf8")).toBe(text);
+      expect(await readFile(`${path}.copy`, "utf8")).toBe(text);
+    }
+    for (const damaged of [path, `${path}.copy`]) await writeFile(damaged, text.slice(0, 100));
+    await expect(openNode(nodeDisk, { folders: [`${base}/one`] })).rejects.toThrow(/is not JSON/);
+    // What moved elsewhere left its copy behind: that alone is no volume.
+    await writeFile(`${path}.copy`, text);
+    await rm(path);
+    await expect(openNode(nodeDisk, { folders: [`${base}/one`] })).rejects.toThrow(/has no volume.json/);
+  });
+
+  test("a volume.json without a sound copy is refused as damaged, one of a former format is taken and rewritten", async () => {
+    const path = `${base}/one/volume.json`;
+    await (await openNode(nodeDisk, { folders: [`${base}/one`] })).close();
+    await rm(`${path}.copy`);
     const text = await readFile(path, "utf8");
     const { nodeId, crc32c, ...rest } = JSON.parse(text);
     expect(rest.format).toBe(3);

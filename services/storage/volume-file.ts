@@ -5,6 +5,8 @@ import type { HistoryPosition } from "./history";
 import { readText, replaceFile } from "./replace-file";
 
 export const volumeFileName = "volume.json";
+/** The same once more, for when the first is damaged: without it a wrong bit would keep a whole node from starting. */
+export const volumeCopyName = "volume.json.copy";
 /**
  * 2: segments may have gaps. 3: a checksum, without which a wrong bit in a history's id would look like a database from
  * elsewhere. Written when a volume is opened for writing, so that an older Cairn refuses it.
@@ -51,17 +53,35 @@ export type VolumeRecord = {
 /** A volume.json that cannot be used; the message says why. */
 export class UnusableVolumeFile extends Error {}
 
-/** Undefined when the folder has none. Throws UnusableVolumeFile, or what the disk throws. */
-export async function readVolumeFile(disk: Disk, folder: string): Promise<VolumeRecord | undefined> {
+/**
+ * Undefined when the folder has none, whatever its copy says: without volume.json it is no volume (any more). A damaged
+ * one is taken from its copy; `whole` tells whether both are as they should be. Throws UnusableVolumeFile, or what the
+ * disk throws.
+ */
+export async function readVolumeFile(
+  disk: Disk,
+  folder: string,
+): Promise<{ readonly record: VolumeRecord; readonly whole: boolean } | undefined> {
   const text = await readText(disk, `${folder}/${volumeFileName}`);
-  return text === undefined ? undefined : parseVolumeFile(text);
+  if (text === undefined) return undefined;
+  const copy = await readText(disk, `${folder}/${volumeCopyName}`).catch(() => undefined);
+  try {
+    return { record: parseVolumeFile(text), whole: copy === text };
+  } catch (error) {
+    if (!(error instanceof UnusableVolumeFile) || copy === undefined) throw error;
+    try {
+      return { record: parseVolumeFile(copy), whole: false };
+    } catch {
+      throw error;
+    }
+  }
 }
 
-/** Replaces volume.json; durable when it resolves. Not to be run twice at once for one folder. */
+/** Replaces volume.json and its copy; durable when it resolves. Not to be run twice at once for one folder. */
 export async function writeVolumeFile(disk: Disk, folder: string, record: VolumeRecord): Promise<void> {
   const text = JSON.stringify({ ...record, format: volumeFormat }, bigintAsText);
-  const checked = { ...JSON.parse(text), crc32c: crc32c(text) };
-  await replaceFile(disk, folder, volumeFileName, `${JSON.stringify(checked, null, 2)}\n`);
+  const checked = `${JSON.stringify({ ...JSON.parse(text), crc32c: crc32c(text) }, null, 2)}\n`;
+  for (const name of [volumeFileName, volumeCopyName]) await replaceFile(disk, folder, name, checked);
 }
 
 export function parseVolumeFile(text: string): VolumeRecord {

@@ -21,7 +21,7 @@ import { DiskFaults, ProcessDisk } from "./world/process-disk";
 import { SimProcess } from "./world/sim-process";
 import { closeDatabasesUnder } from "./world/sqlite";
 import type { VirtualTime } from "./world/virtual-time";
-import { losingUnsynced } from "./world/wal-sync";
+import { losingUnsynced, makeLogBusy } from "./world/wal-sync";
 
 export const nodeNames = ["storage-1", "storage-2", "storage-3"] as const;
 export const gatewayNames = ["gateway-1", "gateway-2"] as const;
@@ -250,8 +250,17 @@ export class Cluster {
     } else this.#gateways[name as GatewayName] = undefined;
   }
 
-  /** A power cut: what no sync covered is lost, torn or, by chance, there. */
-  cutPower(name: NodeName | "metadata"): void {
+  /** Each sync of the metadata's log takes so much longer. */
+  makeLogBusy(ms: number): void {
+    makeLogBusy(this.#databasePath, ms);
+  }
+
+  /** A power cut: what no sync covered is lost, torn or, by chance, there. A gateway has nothing to lose but its life. */
+  cutPower(name: NodeName | GatewayName | "metadata"): void {
+    if (name === "gateway-1" || name === "gateway-2") {
+      this.kill(name);
+      return;
+    }
     if (name === "metadata") {
       if (this.#metadata !== undefined)
         losingUnsynced(this.#databasePath, this.#random.next, () => this.kill("metadata"));
@@ -272,6 +281,7 @@ export class Cluster {
 
   close(): void {
     for (const name of [...gatewayNames, ...nodeNames, "metadata"] as const) this.kill(name);
+    this.makeLogBusy(0);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 

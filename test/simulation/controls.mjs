@@ -1,10 +1,11 @@
-// `npm run simulate:controls [-- NAME ...]`: plants one bug after the other and shows that the simulation catches it.
-// Exits with 1 when one goes uncaught: then the simulation is blind to it, and proves nothing about it.
+// `npm run simulate:controls [-- NAME ...]`: plants one bug after the other and shows that the simulation, or the suite
+// that is meant for it, catches it. Exits with 1 when one goes uncaught: then that is blind to it, and proves nothing
+// about it.
 import { spawn } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { buildSimulator } from "./build.mjs";
-import { plantedBugs } from "./planted-bugs.mjs";
+import { plantedBugs, suiteControls } from "./planted-bugs.mjs";
 
 const root = resolve(import.meta.dirname ?? "test/simulation", "../..");
 const names = process.argv.slice(2);
@@ -12,17 +13,18 @@ if (names[0] === "--list") {
   process.stdout.write(`${JSON.stringify(plantedBugs.map(({ name, what }) => [name, what]))}\n`);
   process.exit(0);
 }
-const unknown = names.filter((name) => !plantedBugs.some((bug) => bug.name === name));
+const all = [...plantedBugs, ...suiteControls];
+const unknown = names.filter((name) => !all.some((bug) => bug.name === name));
 if (unknown.length > 0) {
   process.stderr.write(
-    `no planted bug is called ${unknown.join(", ")}; there are: ${plantedBugs.map((bug) => bug.name).join(", ")}\n`,
+    `no planted bug is called ${unknown.join(", ")}; there are: ${all.map((bug) => bug.name).join(", ")}\n`,
   );
   process.exit(2);
 }
 
 let uncaught = 0;
-for (const bug of plantedBugs.filter(({ name }) => names.length === 0 || names.includes(name))) {
-  const { caught, told } = await run(bug);
+for (const bug of all.filter(({ name }) => names.length === 0 || names.includes(name))) {
+  const { caught, told } = await ("suite" in bug ? runSuite(bug) : run(bug));
   if (!caught) uncaught += 1;
   process.stdout.write(`${bug.name.padEnd(28)} ${caught ? "caught" : "NOT CAUGHT"}: ${told}\n`);
 }
@@ -33,7 +35,8 @@ async function run({ name, patches, faults, seed = 1, seeds = 60, steps = 30 }) 
   const outfile = `dist/planted/${name}-${process.pid}.js`;
   try {
     await buildSimulator(outfile, patches);
-    const output = await simulator(outfile, [
+    const output = await outputOf([
+      outfile,
       ...["--seed", `${seed}`, "--seeds", `${seeds}`, "--steps", `${steps}`, "--until-failure"],
       ...(faults === undefined ? [] : ["--faults", faults]),
     ]);
@@ -50,12 +53,21 @@ async function run({ name, patches, faults, seed = 1, seeds = 60, steps = 30 }) 
   }
 }
 
-function simulator(outfile, args) {
+/** The control passes when the suite caught the bug; skipped, it says why on the way. */
+async function runSuite({ suite, test }) {
+  const startedMs = Date.now();
+  const jest = resolve(root, "node_modules/jest/bin/jest.js");
+  const output = await outputOf([jest, suite, "-t", test], "ignore");
+  const [, passed, failed] = /^(\d+) passed, (\d+) failed/m.exec(output) ?? [];
+  const caught = Number(passed) > 0 && failed === "0";
+  const seconds = ((Date.now() - startedMs) / 1_000).toFixed(1);
+  const why = caught ? "" : `: ${/^no power is cut.*$/m.exec(output)?.[0] ?? "the test did not pass"}`;
+  return { caught, told: `${suite}, ${seconds} s${why}` };
+}
+
+function outputOf(args, stderr = "inherit") {
   return new Promise((done, fail) => {
-    const child = spawn(process.execPath, [outfile, ...args], {
-      cwd: root,
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+    const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", stderr] });
     let output = "";
     child.stdout.setEncoding("utf8").on("data", (text) => {
       output += text;

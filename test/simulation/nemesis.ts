@@ -19,6 +19,9 @@ const common = {
   "fill a disk": (nemesis: Nemesis) => nemesis.fill(nemesis.random.pick(nodeNames)),
   "hang a disk": (nemesis: Nemesis) => nemesis.hang(nemesis.random.pick(nodeNames)),
   "wrong bits in reads": (nemesis: Nemesis) => nemesis.wrongBits(nemesis.random.pick(nodeNames)),
+  // Nobody is left who would ask for a lost commit again, and a busy log gives readers time to see it before.
+  "cut everything's power": (nemesis: Nemesis) => nemesis.cutPower(processNames),
+  "slow the metadata's log": (nemesis: Nemesis) => nemesis.slowLog(),
 } as const;
 
 /** Kinds after which a replica that counts may be damaged until a scrub or a read meets it. */
@@ -109,7 +112,7 @@ export class Nemesis {
     });
   }
 
-  cutPower(names: readonly (NodeName | "metadata")[]): void {
+  cutPower(names: readonly (typeof processNames)[number][]): void {
     this.#tell(`cuts the power of ${names.join(", ")}`);
     for (const name of names) this.#cluster.cutPower(name);
     for (const name of names) this.#restartLater(name);
@@ -144,6 +147,13 @@ export class Nemesis {
     this.#time.after(5_000 * this.random.next(), () => {
       this.#cluster.network.slow = 0;
     });
+  }
+
+  slowLog(): void {
+    const ms = 2_000 * this.random.next();
+    this.#tell(`slows the metadata's log: ${Math.round(ms)} ms a sync`);
+    this.#cluster.makeLogBusy(ms);
+    this.#time.after(8_000 * this.random.next(), () => this.#cluster.makeLogBusy(0));
   }
 
   fill(name: NodeName): void {

@@ -250,6 +250,18 @@ export const plantedBugs = [
     faults: "cut the metadata's power",
   },
   {
+    name: "visible-before-durable",
+    what: "readers see commits that are not durable yet",
+    patches: [
+      [
+        "services/common/sql/wal-sync.ts",
+        "    return Promise.all(this.#open).then(() => this.throwIfFailed());\n",
+        "    return undefined;\n",
+      ],
+    ],
+    faults: "cut everything's power,slow the metadata's log",
+  },
+  {
     name: "conditions-ignored",
     what: "If-Match and If-None-Match are not looked at in the commit's transaction",
     patches: [
@@ -274,5 +286,59 @@ export const plantedBugs = [
     seeds: 400,
     steps: 60,
     seed: 40,
+  },
+];
+
+/**
+ * @typedef {object} SuiteControl a planted bug that a suite of its own catches, in every run of it
+ * @property {string} name
+ * @property {string} what
+ * @property {string} suite
+ * @property {string} test a part of the test's name
+ */
+
+/** @type {SuiteControl[]} */
+export const suiteControls = [
+  {
+    name: "sqlite-synchronous-off",
+    what: "SQLite's commits are not synced",
+    suite: "test/faults/power-cut",
+    test: "control: SQLite with synchronous=OFF",
+  },
+  {
+    name: "journal-unsynced",
+    what: "the journal's records are not synced",
+    suite: "test/faults/power-cut",
+    test: "control: a journal that is not synced",
+  },
+  {
+    name: "journal-without-epoch",
+    what: "the longest log wins, whatever its epoch",
+    suite: "test/faults/journal-crash",
+    test: "control: a journal with no-epoch",
+  },
+  {
+    name: "journal-without-claim",
+    what: "an epoch is not claimed before its first record",
+    suite: "test/faults/journal-crash",
+    test: "control: a journal with no-claim",
+  },
+  {
+    name: "deletes-by-any-database",
+    what: "bytes are deleted on the word of a database restored from the past",
+    suite: "test/faults/wrong-database",
+    test: "control",
+  },
+  {
+    name: "disks-forget-data",
+    what: "disks forget what they were told to sync",
+    suite: "test/faults/unsynced-disk",
+    test: "forget to sync data",
+  },
+  {
+    name: "disks-forget-names",
+    what: "disks forget the names that they were told to sync",
+    suite: "test/faults/unsynced-disk",
+    test: "forget to sync folders",
   },
 ];

@@ -5,6 +5,14 @@ import { WalSync } from "../../../services/common/sql/wal-sync";
 
 type Log = { syncedBytes: number };
 const logs = new Map<string, Log>();
+/** How long each sync of a log takes while its medium is busy, by database. */
+const busyMs = new Map<string, number>();
+
+/** Until told otherwise, 0 being as usual, each sync of this database's log takes so long. */
+export function makeLogBusy(databasePath: string, ms: number): void {
+  if (ms === 0) busyMs.delete(databasePath);
+  else busyMs.set(databasePath, ms);
+}
 
 export function walSyncOf(databasePath: string): WalSync & { close(): Promise<void> } {
   // What a power cut left behind is on the medium.
@@ -19,8 +27,9 @@ export function walSyncOf(databasePath: string): WalSync & { close(): Promise<vo
             log.syncedBytes = reaches;
             resolve();
           },
-          // Now and then the medium is busy.
-          Math.random() < 0.1 ? 200 * Math.random() : 0.5 + 3 * Math.random(),
+          // Now and then it takes longer anyway.
+          (busyMs.get(databasePath) ?? 0) +
+            (Math.random() < 0.1 ? 200 * Math.random() : 0.5 + 3 * Math.random()),
         );
       }),
   );
