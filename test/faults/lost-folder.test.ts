@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type EmbeddedProcess, serveCairn } from "../support/cairn-process";
-import { until } from "../support/until";
 import { whatIsWrong } from "./support/checks";
+import { journalIsLevel } from "./support/journal-level";
 import { MixedLoad } from "./support/mixed-load";
 import { seededRandom, seedOfRun } from "./support/random";
 import { StoreClient } from "./support/store-client";
@@ -78,7 +78,7 @@ test(
       await loadFor(800, running ? remove : undefined);
       await killAndServe(running ? undefined : remove);
       await check("with the folder gone");
-      await level(client);
+      await journalIsLevel(client);
       await loadFor(400);
       await killAndServe(() => {
         for (const part of ["journal", "state"])
@@ -88,7 +88,7 @@ test(
           }
       });
       await check("with the folder's journal from the past");
-      await level(client);
+      await journalIsLevel(client);
       acknowledged += load.acknowledged;
       client.close();
       expect(await store.stop()).toBe(0);
@@ -98,15 +98,3 @@ test(
   },
   60_000 + cycles * 90_000,
 );
-
-/** Every folder of the journal holds all and counts again. */
-async function level(client: StoreClient): Promise<void> {
-  await until(async () => {
-    const answer = await client.send("GET", "/_/health/ready");
-    const { dependencies } = JSON.parse(answer.body.toString()) as {
-      dependencies: { name: string; ok: boolean }[];
-    };
-    const journal = dependencies.filter(({ name }) => name.startsWith("journal"));
-    return journal.length === 3 && journal.every(({ ok }) => ok);
-  }, 30_000);
-}

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
@@ -16,6 +16,7 @@ import {
 } from "./support/power-cut-disk";
 import { seededRandom, seedOfRun } from "./support/random";
 import { StoreClient } from "./support/store-client";
+import type { Keeping } from "./support/unsafe-store";
 
 /** CAIRN_POWER_CYCLES=50 is the whole proof: so many cuts on each file system. */
 const cycles = Number(process.env.CAIRN_POWER_CYCLES ?? 3);
@@ -87,47 +88,68 @@ for (const system of powered)
     60_000 + cycles * 20_000,
   );
 
-withPower(
-  "control: metadata committed without a sync loses acknowledged writes, and that is noticed",
-  async () => {
-    const random = seededRandom(seedOfRun("power cut control"));
-    disk = openPowerCutDisk("xfs");
-    const data = join(disk.folder, "data");
-    mkdirSync(data);
-    const entry = join(__dirname, "../../dist/unsafe-store.js");
-    buildSync({
-      entryPoints: [join(__dirname, "support/unsafe-store.ts")],
-      outfile: entry,
-      bundle: true,
-      packages: "external",
-      platform: "node",
-      target: "node20",
-    });
-    const client = new StoreClient("", adminKey);
-    client.url = await startUnsafe(entry, data);
-    await client.expect([200], "PUT", `/${bucket}`);
-    // All that a start makes is on the disk, so that only the commits behind it are at stake.
-    await stopUnsafe("SIGTERM");
-    await disk.restore();
-    client.url = await startUnsafe(entry, data);
-    const bodies = await putObjects(client, bucket, random, [1_000, 20_000, 300_000, 5_000], "acknowledged");
-    disk.cut();
-    await stopUnsafe("SIGKILL");
-    await disk.restore();
-    client.url = await startUnsafe(entry, data);
-    const lost = [];
-    for (const key of bodies.keys())
-      if ((await client.expect([200, 404], "HEAD", `/${bucket}/${key}`)).status === 404) lost.push(key);
-    process.stdout.write(`control: ${lost.length} of ${bodies.size} acknowledged writes lost\n`);
-    expect(lost.length).toBeGreaterThan(0);
-    client.close();
-    await stopUnsafe("SIGKILL");
+const entry = join(__dirname, `../../dist/unsafe-store-${process.pid}.js`);
+beforeAll(() => {
+  buildSync({
+    entryPoints: [join(__dirname, "support/unsafe-store.ts")],
+    outfile: entry,
+    bundle: true,
+    packages: "external",
+    platform: "node",
+    target: "node20",
+  });
+});
+afterAll(() => rmSync(entry, { force: true }));
+
+withPower.each([
+  ["a journal that is not synced", "journal-unsynced"],
+  ["SQLite with synchronous=OFF", "sqlite-off"],
+] as const)(
+  "control: %s loses acknowledged writes, and that is noticed",
+  async (what, keeping) => {
+    const { lost, acknowledged } = await lostByCut(keeping);
+    process.stdout.write(`control, ${what}: ${lost} of ${acknowledged} acknowledged writes lost\n`);
+    expect(lost).toBeGreaterThan(0);
   },
   60_000,
 );
 
-async function startUnsafe(entry: string, data: string): Promise<string> {
-  const child = spawn(process.execPath, [entry, data, adminKey], {
+withPower(
+  "SQLite alone, with synchronous=FULL, loses nothing where those do",
+  async () => {
+    expect(await lostByCut("sqlite-full")).toEqual({ lost: 0, acknowledged: 4 });
+  },
+  60_000,
+);
+
+/** How many of a few acknowledged writes a power cut right behind them takes. */
+async function lostByCut(keeping: Keeping): Promise<{ lost: number; acknowledged: number }> {
+  const random = seededRandom(seedOfRun("power cut control"));
+  disk = openPowerCutDisk("xfs");
+  const data = join(disk.folder, "data");
+  mkdirSync(data);
+  const client = new StoreClient("", adminKey);
+  client.url = await startUnsafe(data, keeping);
+  await client.expect([200], "PUT", `/${bucket}`);
+  // All that a start makes is on the disk, so that only the commits behind it are at stake.
+  await stopUnsafe("SIGTERM");
+  await disk.restore();
+  client.url = await startUnsafe(data, keeping);
+  const bodies = await putObjects(client, bucket, random, [1_000, 20_000, 300_000, 5_000], "acknowledged");
+  disk.cut();
+  await stopUnsafe("SIGKILL");
+  await disk.restore();
+  client.url = await startUnsafe(data, keeping);
+  let lost = 0;
+  for (const key of bodies.keys())
+    if ((await client.expect([200, 404], "HEAD", `/${bucket}/${key}`)).status === 404) lost += 1;
+  client.close();
+  await stopUnsafe("SIGKILL");
+  return { lost, acknowledged: bodies.size };
+}
+
+async function startUnsafe(data: string, keeping: Keeping): Promise<string> {
+  const child = spawn(process.execPath, [entry, data, adminKey, keeping], {
     stdio: ["ignore", "pipe", "inherit"],
     env: { PATH: process.env.PATH },
   });

@@ -118,7 +118,7 @@ test("a volume that a newer Cairn wrote is refused and left as it is", async () 
   await (await serveCairn(folder)).stop();
   const path = join(folder, "node-1", "volume.json");
   const newer = JSON.stringify({ ...JSON.parse(await readFile(path, "utf8")), format: 999 });
-  await writeFile(path, newer);
+  for (const file of [path, `${path}.copy`]) await writeFile(file, newer);
   const { said } = await refused(folder);
   expect(said).toContain("newer Cairn");
   expect(said).toContain(join(folder, "node-1"));
@@ -146,7 +146,7 @@ test.each(["identity", "bucket", "metadata"])(
   },
 );
 
-test("a broken volume.json is named, and what lies beside it is left", async () => {
+test("a volume.json that is broken, and its copy too, is named, and what lies beside it is left", async () => {
   const store = await serveCairn(folder, { ADMIN_API_KEY: adminKey });
   const http = new Http(store.url, adminKey);
   await http.ask("PUT", "/photos");
@@ -155,7 +155,7 @@ test("a broken volume.json is named, and what lies beside it is left", async () 
   await store.stop();
   const path = join(folder, "node-2", "volume.json");
   const good = await readFile(path, "utf8");
-  await writeFile(path, "{broken");
+  for (const file of [path, `${path}.copy`]) await writeFile(file, "{broken");
   expect((await refused(folder)).said).toContain(join(folder, "node-2"));
   await writeFile(path, good);
   const again = await serveCairn(folder);

@@ -4,25 +4,27 @@ import { embeddedDatabase, openKeeper } from "../../../services/cli/embedded-sta
 import { readSettings } from "../../../services/common/config/options";
 import { listen } from "../../../services/common/lifecycle/ops-server";
 import { silentLogger } from "../../../services/common/log/logger";
-import { createMetrics } from "../../../services/common/metrics/metrics";
+import { createMetrics, type Metrics } from "../../../services/common/metrics/metrics";
+import type { DatabaseConfig } from "../../../services/common/sql/database";
 import { openEmbedded } from "../../../services/compose";
 
 /**
- * The control's planted bug: the embedded store whose journal is not synced. Arguments: the data
- * folder of an embedded store, its admin key.
+ * How names and keys are kept: by a journal that is not synced, the first planted bug; by SQLite alone as a part of the
+ * split store is (`split identity at DB_PATH`), with synchronous=OFF, the second one, or as it should be.
  */
-async function serveUnsafely(data: string, adminApiKey: string): Promise<void> {
+export type Keeping = "journal-unsynced" | "sqlite-off" | "sqlite-full";
+
+/** An embedded store for the controls of power cuts. Arguments: its data folder, its admin key, how it keeps names. */
+async function serveUnsafely(data: string, adminApiKey: string, keeping: Keeping): Promise<void> {
   const nodes = [1, 2, 3].map((node) => join(data, `node-${node}`));
   const state = join(data, "state");
   for (const folder of [state, ...nodes]) mkdirSync(folder, { recursive: true });
   const settings = readSettings({ adminApiKey, rateLimit: "0", logLevel: "silent" }, {});
   const metrics = createMetrics({ defaults: false });
-  const journals = [1, 2, 3].map((n) => join(data, `journal-${n}`));
-  const folders = { states: [{ folder: state, beside: journals[0] ?? "" }], journals };
-  const keeper = await openKeeper(folders, { log: silentLogger, metrics, say: () => {}, bug: "no-sync" });
+  const database = await databases(data, state, keeping, metrics);
   const store = await openEmbedded(
     { settings, log: silentLogger, metrics },
-    { nodes, database: (schema) => embeddedDatabase(keeper, schema) },
+    { nodes, database },
     Buffer.alloc(32, 9),
     () => {},
   );
@@ -32,8 +34,26 @@ async function serveUnsafely(data: string, adminApiKey: string): Promise<void> {
   process.stdout.write(`  Address        http://127.0.0.1:${port}\n`);
 }
 
-const [data = "", adminKey = ""] = process.argv.slice(2);
-serveUnsafely(data, adminKey).catch((error: unknown) => {
+type Databases = (schema: "identity" | "bucket" | "metadata") => DatabaseConfig;
+
+async function databases(
+  data: string,
+  state: string,
+  keeping: Keeping,
+  metrics: Metrics,
+): Promise<Databases> {
+  if (keeping === "journal-unsynced") {
+    const journals = [1, 2, 3].map((n) => join(data, `journal-${n}`));
+    const folders = { states: [{ folder: state, beside: journals[0] ?? "" }], journals };
+    const keeper = await openKeeper(folders, { log: silentLogger, metrics, say: () => {}, bug: "no-sync" });
+    return (schema) => embeddedDatabase(keeper, schema);
+  }
+  const synchronous = keeping === "sqlite-off" ? "OFF" : "FULL";
+  return (schema) => ({ kind: "sqlite", path: join(state, `${schema}.db`), synchronous });
+}
+
+const [data = "", adminKey = "", keeping = ""] = process.argv.slice(2);
+serveUnsafely(data, adminKey, keeping as Keeping).catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
   process.exit(1);
 });
