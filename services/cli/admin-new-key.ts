@@ -11,7 +11,7 @@ import { askForAdminKey } from "./admin-socket";
 import { claimDataFolders } from "./data-folders";
 import { databaseOf } from "./database-config";
 import { embeddedDatabase, openKeeper } from "./embedded-state";
-import { masterKeyOf } from "./key-files";
+import { masterKeyOf } from "./master-key";
 import { splitDatabaseUrlFile } from "./split";
 
 /**

@@ -1,50 +1,19 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, linkSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { ConfigError } from "../common/config/options";
 import { weaknessOfSecret } from "../common/rpc/cluster-secret";
 
-const masterKeyName = "master.key";
 const clusterSecretName = "cluster.secret";
-
-/**
- * The master key: from the file that was named, or one made once and kept in every data folder, mode 0600. A folder
- * that lacks it gets a copy; folders that hold different keys are refused, since only one can open the secrets. A
- * folder that fails does not matter while another has the key; where none has, none is made: the lost one may be it.
- */
-export function masterKeyOf(namedFile: string | undefined, folders: readonly string[]): Buffer {
-  if (namedFile !== undefined) {
-    const text = readIfThere(namedFile);
-    if (text === undefined) throw new ConfigError(`MASTER_KEY_FILE is "${namedFile}", but it cannot be read`);
-    return parseKey(text, namedFile);
-  }
-  const paths = folders.map((folder) => join(folder, masterKeyName));
-  const failed: unknown[] = [];
-  const unlessFailed = <T>(work: () => T): T | undefined => {
-    try {
-      return work();
-    } catch (error) {
-      failed.push(error);
-      return undefined;
-    }
-  };
-  const found = paths.flatMap((path) => unlessFailed(() => readIfThere(path)) ?? []);
-  if (found.length === 0 && failed.length > 0) throw failed[0];
-  const text = found[0] ?? randomBytes(32).toString("hex");
-  if (found.some((other) => other !== text)) {
-    throw new ConfigError(
-      `The data folders hold different master keys (${paths.join(", ")}): they belong to different stores.`,
-    );
-  }
-  const written = paths.filter((path) =>
-    unlessFailed(() => {
-      if (readIfThere(path) === undefined) writeOnce(path, text);
-      return true;
-    }),
-  );
-  if (found.length === 0 && written.length < paths.length) throw failed[0];
-  return parseKey(text, paths[0] ?? "");
-}
 
 /** The secret of a split store: given, or made once in the data folder and shared by all that start there. */
 export function clusterSecretOf(given: string | undefined, folder: string): string {
@@ -65,16 +34,8 @@ export function secretFile(path: string, make: () => string): string {
   return readIfThere(path) ?? "";
 }
 
-function parseKey(text: string, path: string): Buffer {
-  if (!/^[0-9a-f]{64}$/i.test(text)) {
-    throw new ConfigError(
-      `${path} does not hold a master key: 64 hexadecimal digits. Make one: openssl rand -hex 32`,
-    );
-  }
-  return Buffer.from(text, "hex");
-}
-
-function readIfThere(path: string): string | undefined {
+/** Without spaces around it; undefined when there is none. Throws ConfigError. */
+export function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8").trim();
   } catch (error) {
@@ -84,23 +45,54 @@ function readIfThere(path: string): string | undefined {
 }
 
 /** Of several processes that start at once, one file wins; the others find it whole, never half written. */
-function writeOnce(path: string, text: string): void {
-  const temporary = `${path}.${randomBytes(6).toString("hex")}`;
-  try {
-    const file = openSync(temporary, "wx", 0o600);
-    try {
-      writeSync(file, `${text}\n`);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
+export function writeOnce(path: string, text: string): void {
+  asConfigError(path, () => {
+    const temporary = writeTemporary(path, text);
     try {
       linkSync(temporary, path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     } finally {
       unlinkSync(temporary);
     }
+    syncFolderOf(path);
+  });
+}
+
+/** Puts another file in its place, whole. */
+export function replaceFile(path: string, text: string): void {
+  asConfigError(path, () => {
+    renameSync(writeTemporary(path, text), path);
+    syncFolderOf(path);
+  });
+}
+
+function writeTemporary(path: string, text: string): string {
+  const temporary = `${path}.${randomBytes(6).toString("hex")}`;
+  const file = openSync(temporary, "wx", 0o600);
+  try {
+    writeSync(file, `${text}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  return temporary;
+}
+
+/** What it wraps is worth nothing without it, so its name must survive a power cut as they do. */
+function syncFolderOf(path: string): void {
+  const folder = openSync(dirname(path), "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+function asConfigError(path: string, write: () => void): void {
+  try {
+    write();
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "EEXIST") throw new ConfigError(`${path} cannot be written: ${code}`);
+    throw new ConfigError(`${path} cannot be written: ${(error as NodeJS.ErrnoException).code}`);
   }
 }

@@ -9,7 +9,7 @@ import { serveAdminSocket } from "./admin-socket";
 import { claimDataFolders, type DataFolders } from "./data-folders";
 import { embeddedDatabase, openKeeper } from "./embedded-state";
 import { firstKeyHint, newKeyCommand, rememberFirstKey } from "./first-key-note";
-import { masterKeyOf } from "./key-files";
+import { masterKeyOf } from "./master-key";
 import { processLog } from "./process-log";
 import { startScreen } from "./start-screen";
 import { stopSignal } from "./stop-signals";

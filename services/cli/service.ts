@@ -3,8 +3,9 @@ import { listen, startOpsServer } from "../common/lifecycle/ops-server";
 import { createMetrics } from "../common/metrics/metrics";
 import { openRole, type Role } from "../compose";
 import { databaseOf, storageFoldersOf } from "./database-config";
-import { clusterSecretOf, masterKeyOf } from "./key-files";
+import { clusterSecretOf } from "./key-files";
 import { makeFolder } from "./make-folder";
+import { masterKeyOf } from "./master-key";
 import { processLog } from "./process-log";
 import { stopSignal } from "./stop-signals";
 

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import Sqlite from "better-sqlite3";
 
 /** A lock that another holds, this process included. */
@@ -22,25 +22,45 @@ export type ExclusiveLock = { release(): void };
  * repeat. Throws LockHeldError, or what SQLite throws when the file cannot be used.
  */
 export function takeExclusiveLock(path: string): ExclusiveLock {
-  const holderPath = `${path}.pid`;
-  const database = new Sqlite(path, { timeout: 0 });
+  let database: Sqlite.Database;
   try {
-    database.pragma("locking_mode = EXCLUSIVE");
-    // In this locking mode the lock outlives the transaction, until the file is closed.
-    database.exec("BEGIN EXCLUSIVE; COMMIT");
+    database = lockedDatabase(path);
   } catch (error) {
-    database.close();
-    const code = (error as { code?: unknown }).code;
-    if (code !== "SQLITE_BUSY" && code !== "SQLITE_LOCKED") throw error;
-    throw new LockHeldError(path, readPid(holderPath));
+    if (!/^SQLITE_(NOTADB|CORRUPT)/.test(codeOf(error))) throw error;
+    // Damaged, and there for its lock alone: emptied. A holder would have been met before its content was looked at.
+    truncateSync(path, 0);
+    rmSync(`${path}-journal`, { force: true });
+    database = lockedDatabase(path);
   }
   try {
-    writeFileSync(holderPath, `${process.pid}\n`, { mode: 0o600 });
+    writeFileSync(pidPathOf(path), `${process.pid}\n`, { mode: 0o600 });
   } catch {
     // On a full disk the lock holds all the same; only its message is poorer.
   }
   // Once closed, closing again does nothing.
   return { release: () => database.close() };
+}
+
+function lockedDatabase(path: string): Sqlite.Database {
+  const database = new Sqlite(path, { timeout: 0 });
+  try {
+    database.pragma("locking_mode = EXCLUSIVE");
+    // In this locking mode the lock outlives the transaction, until the file is closed.
+    database.exec("BEGIN EXCLUSIVE; COMMIT");
+    return database;
+  } catch (error) {
+    database.close();
+    if (!/^SQLITE_(BUSY|LOCKED)/.test(codeOf(error))) throw error;
+    throw new LockHeldError(path, readPid(pidPathOf(path)));
+  }
+}
+
+function codeOf(error: unknown): string {
+  return String((error as { code?: unknown }).code ?? "");
+}
+
+function pidPathOf(path: string): string {
+  return `${path}.pid`;
 }
 
 function readPid(path: string): number | undefined {
