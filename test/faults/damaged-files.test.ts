@@ -176,11 +176,10 @@ async function serve(name: string): Promise<string | undefined> {
   const data = roots.flatMap((root) => ["--data", join(folder, name, root)]);
   const started = startCairn(["serve", ...data, "--port", "0"], env, { program });
   store = started;
-  const address = started.line(/Address\s+(http:\S+)/, 45_000);
-  address.catch(() => {});
-  const outcome = await Promise.race([address, started.exited]);
-  if (typeof outcome === "number" || outcome === null)
+  try {
+    client.url = (await started.line(/Address\s+(http:\S+)/, 45_000))[1] ?? "";
+    return undefined;
+  } catch {
     return `it does not start: ${started.lines.slice(-5).join(" | ")}`;
-  client.url = outcome[1] ?? "";
-  return undefined;
+  }
 }

@@ -35,6 +35,10 @@ export function startCairn(
   for (const stream of [child.stdout, child.stderr])
     createInterface({ input: stream }).on("line", (line) => lines.push(line));
   const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  let closed = false;
+  child.once("close", () => {
+    closed = true;
+  });
   // A test that fails must not leave a server behind.
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill);
@@ -44,16 +48,18 @@ export function startCairn(
     lines,
     exited,
     line: async (pattern, timeoutMs = 60_000) => {
-      try {
-        return await until(() => {
-          const found = lines.map((line) => pattern.exec(line)).find((match) => match !== null);
-          if (found === undefined && child.exitCode !== null)
-            throw new Error(`it ended with ${child.exitCode}`);
-          return found ?? undefined;
-        }, timeoutMs);
-      } catch (error) {
-        throw new Error(`no line ${pattern}; it printed:\n${lines.slice(-40).join("\n")}`, { cause: error });
-      }
+      const find = () => lines.map((line) => pattern.exec(line)).find((match) => match !== null);
+      let found: RegExpExecArray | undefined;
+      // A process that has ended prints nothing more.
+      await until(() => {
+        found = find();
+        return found !== undefined || closed;
+      }, timeoutMs).catch(() => {});
+      if (found !== undefined) return found;
+      const ended = child.exitCode ?? child.signalCode;
+      throw new Error(
+        `no line ${pattern}${ended === null ? "" : `, and it ended with ${ended}`}; it printed:\n${lines.slice(-40).join("\n")}`,
+      );
     },
     stop: async (signal = "SIGTERM") => {
       if (child.exitCode === null && child.signalCode === null) child.kill(signal);
