@@ -324,6 +324,12 @@ export const suiteControls = [
     test: "control: a journal with no-claim",
   },
   {
+    name: "former-history-counts",
+    what: "a folder of the history before an operator's word still counts",
+    suite: "test/faults/accept-loss",
+    test: "control",
+  },
+  {
     name: "deletes-by-any-database",
     what: "bytes are deleted on the word of a database restored from the past",
     suite: "test/faults/wrong-database",

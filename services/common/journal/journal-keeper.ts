@@ -230,9 +230,12 @@ export class JournalKeeper {
 
 /** What a kill left of a snapshot or of a file's copy: as long as the whole, and nobody's until the next one. */
 function removeUnfinished(folder: string): void {
-  if (!existsSync(folder)) return;
-  for (const name of readdirSync(folder))
-    if (name.endsWith(".tmp")) rmSync(join(folder, name), { recursive: true, force: true });
+  try {
+    for (const name of readdirSync(folder))
+      if (name.endsWith(".tmp")) rmSync(join(folder, name), { recursive: true, force: true });
+  } catch {
+    // A folder that is gone or fails: the journal knows, and goes on without it.
+  }
 }
 
 /** "never": it never stood on a journal; "nothing": it cannot be read. */
