@@ -193,10 +193,11 @@ export class JournalKeeper {
       this.#adopted = true;
       return;
     }
-    if (existsSync(path)) {
+    // A log without its file is another one's: SQLite would take it for the new file's.
+    const endings = ["", "-wal", "-shm"].filter((ending) => existsSync(`${path}${ending}`));
+    if (endings.length > 0) {
       this.#options.say(`${path} does not lie on the journal: it is set aside and made anew.`);
-      for (const ending of ["", "-wal", "-shm"])
-        if (existsSync(`${path}${ending}`)) renameSync(`${path}${ending}`, `${path}.set-aside${ending}`);
+      for (const ending of endings) renameSync(`${path}${ending}`, `${path}.set-aside${ending}`);
     }
     for (const snapshot of snapshotsIn(this.#options.journal.folders)) {
       const file = `${snapshot.path}/${name}.db`;
