@@ -1,5 +1,5 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CairnProcess, type EmbeddedProcess, serveCairn, startCairn } from "../support/cairn-process";
@@ -152,11 +152,21 @@ async function damageACopy(): Promise<string[]> {
     load.know(key, md5);
     const root = join(folder, "data", `node-${1 + random.whole(3)}`);
     const { path, at } = await placeOf(root, bytes.subarray(0, 512));
-    const damaged = await readFile(path);
-    damaged[at + 100] = (damaged[at + 100] as number) ^ 0x10;
-    await writeFile(path, damaged);
+    await flipABit(path, at + 100);
   }
   return [...bodies.keys()];
+}
+
+/** This byte alone: what the store appends to the file meanwhile stays. */
+async function flipABit(path: string, at: number): Promise<void> {
+  const file = await open(path, "r+");
+  try {
+    const byte = Buffer.alloc(1);
+    await file.read(byte, 0, 1, at);
+    await file.write(Buffer.from([(byte[0] as number) ^ 0x10]), 0, 1, at);
+  } finally {
+    await file.close();
+  }
 }
 
 /** A read meets the damage once it asks the copy that has it. */
@@ -169,7 +179,8 @@ async function placeOf(root: string, bytes: Buffer): Promise<{ path: string; at:
   for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const path = join(entry.parentPath, entry.name);
-    const at = (await readFile(path)).indexOf(bytes);
+    // Compaction may have removed it meanwhile.
+    const at = (await readFile(path).catch(() => Buffer.alloc(0))).indexOf(bytes);
     if (at >= 0) return { path, at };
   }
   throw new Error(`no file below ${root} holds the bytes`);

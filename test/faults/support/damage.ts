@@ -49,7 +49,13 @@ export function damageOne(root: string, kind: Kind, damage: Damage, random: Rand
   if (files === undefined) return undefined;
   const path = random.pick(files);
   const alike = files.filter((other) => other !== path);
-  const others = alike.length > 0 ? alike : [...kinds.values()].flat().filter((other) => other !== path);
+  const rest = [...kinds.values()].flat().filter((other) => other !== path && !isTwin(other));
+  const others = alike.length > 0 ? alike : rest;
   damages[damage](path, random, others);
   return relative(root, path);
+}
+
+/** volume.json and its copy are there for each other: to swap another file with one of them would damage both. */
+function isTwin(path: string): boolean {
+  return /volume\.json(\.copy)?$/.test(path);
 }
