@@ -124,13 +124,22 @@ async function knownOrRead(
   return answer;
 }
 
-/** Callers know the metadata service, not its database. */
+/** Callers know the metadata service, not its database; but that its disk is full is for an operator to mend. */
 async function translate<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (error instanceof CairnError && error.reason === "DATABASE_UNAVAILABLE")
-      throw new CairnError("METADATA_UNAVAILABLE", { cause: error });
+      throw new CairnError("METADATA_UNAVAILABLE", {
+        cause: error,
+        ...(codeOf(error.cause) === "SQLITE_FULL"
+          ? { message: "The metadata database's disk is full." }
+          : {}),
+      });
     throw error;
   }
+}
+
+function codeOf(error: unknown): string {
+  return String((error as { code?: unknown } | undefined)?.code ?? "");
 }

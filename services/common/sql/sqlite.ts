@@ -203,7 +203,7 @@ function toError(thrown: unknown): unknown {
     code === "SQLITE_FULL" ||
     code === "SQLITE_CANTOPEN" ||
     code === "SQLITE_READONLY";
-  return away
-    ? new CairnError("DATABASE_UNAVAILABLE", { message: `SQLite failed: ${code}`, cause: thrown })
-    : thrown;
+  if (!away) return thrown;
+  const message = code === "SQLITE_FULL" ? "The disk of the database is full." : `SQLite failed: ${code}`;
+  return new CairnError("DATABASE_UNAVAILABLE", { message, cause: thrown });
 }
