@@ -1,4 +1,5 @@
 import type { Journal, JournalOptions } from "../../services/common/journal/journal";
+import { until } from "../support/until";
 import { bodyOf, type FolderName, folderNames, JournalWorld, whatLies } from "./support/journal-world";
 import { type Random, seededRandom, seedOfRun } from "./support/random";
 
@@ -135,6 +136,24 @@ async function unfollowedTail(random: Random, bug?: JournalOptions["bug"]): Prom
 test("a tail that only one folder holds is set aside when the others have gone on without it", async () => {
   for (let seed = 1; seed <= 20; seed++) expect(await unfollowedTail(seededRandom(seed))).toBeUndefined();
 });
+
+test("a folder that is level again while nothing is written takes the next record", async () => {
+  const world = new JournalWorld(seededRandom(1));
+  await world.makeFolders();
+  const journal = await world.open();
+  world.missing.add("b");
+  await journal.append("transaction", bodyOf("1"));
+  world.missing.clear();
+  await until(async () => {
+    await journal.mend();
+    return journal.status().every(({ level }) => level);
+  });
+  // With another one gone it is one of the two that count.
+  world.missing.add("c");
+  await journal.append("transaction", bodyOf("2"));
+  expect((await whatLies(journal)).map(({ text }) => text)).toEqual(["1", "2"]);
+  await journal.close();
+}, 15_000);
 
 test.each(["no-epoch", "no-claim", "no-sync"] as const)(
   "control: a journal with %s is caught",

@@ -65,7 +65,8 @@ export class FolderWriter {
 
   /** There is something to write. */
   wake(): void {
-    if (this.#failure === undefined) this.#running ??= this.#run();
+    // Begun a moment later: where nothing is to be written it ends at once, and must not end before it is known to run.
+    if (this.#failure === undefined) this.#running ??= Promise.resolve().then(() => this.#run());
   }
 
   /** Writes no more; what runs ends by itself. */
