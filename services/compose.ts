@@ -4,6 +4,7 @@ import { IdentityService } from "../gen/cairn/identity/v1/identity_pb";
 import { MetadataService } from "../gen/cairn/metadata/v1/metadata_pb";
 import { ObjectService } from "../gen/cairn/object/v1/object_pb";
 import { StorageService } from "../gen/cairn/storage/v1/storage_pb";
+import { CairnError } from "./common/errors/cairn-error";
 import { Closing } from "./common/lifecycle/closing";
 import type { DependencyHealth, RunningService } from "./common/lifecycle/running-service";
 import { startWorker } from "./common/lifecycle/worker";
@@ -29,6 +30,7 @@ import {
   startStorage,
   startStorageOrLose,
 } from "./parts";
+import { type CopiesMoved, emptyNode } from "./replace-node";
 import type { LostFolder } from "./storage/disk-failure";
 
 export type EmbeddedPlaces = {
@@ -43,6 +45,11 @@ export type EmbeddedStore = {
   readonly gateway: Gateway;
   /** Folders of storage nodes that it goes on without. */
   readonly lost: readonly LostFolder[];
+  /**
+   * Lets a storage node in an empty folder take the place of another one while requests are served; every copy lies
+   * elsewhere, synced and verified, before the former one is given up. May be called again after it was cut off.
+   */
+  replaceNode(from: string, to: string, onMoved: CopiesMoved): Promise<void>;
   /** Makes another admin key, for who may read the store's files. */
   newAdminKey(): Promise<string>;
   health(): Promise<DependencyHealth[]>;
@@ -61,7 +68,7 @@ export async function openEmbedded(
 ): Promise<EmbeddedStore> {
   const opened = new Closing();
   const watch = observe(host.log, host.metrics);
-  const parts: { name: string; part: Pick<EmbeddedStore, "health"> }[] = [];
+  const parts: { name: string; part: Pick<EmbeddedStore, "health" | "close"> }[] = [];
   const carry = <S extends DescService>(
     name: string,
     service: S,
@@ -78,12 +85,23 @@ export async function openEmbedded(
     return [...states.flat(), ...(places.health?.() ?? [])];
   };
   try {
-    const nodes = [];
+    let made = 0;
+    const nodes: {
+      address: string;
+      client: ServiceClient<typeof StorageService>;
+      part: RunningService<typeof StorageService>;
+    }[] = [];
+    const addNode = (folder: string, node: RunningService<typeof StorageService>) => {
+      made += 1;
+      const client = carry(`storage-${made}`, StorageService, node);
+      nodes.push({ address: folder, client, part: node });
+      return client;
+    };
     const lost: LostFolder[] = [];
-    for (const [index, folder] of places.nodes.entries()) {
+    for (const folder of places.nodes) {
       const node = await startStorageOrLose(host, folder);
       if (node.lost !== undefined) lost.push(node.lost);
-      nodes.push({ address: folder, client: carry(`storage-${index + 1}`, StorageService, node) });
+      addNode(folder, node);
     }
     const metadata = carry(
       "metadata",
@@ -97,10 +115,46 @@ export async function openEmbedded(
       BucketService,
       await startBucket(host, places.database("bucket"), metadata),
     );
-    const object = carry("object", ObjectService, await startObject(host, metadata, nodes));
+    const orchestrator = await startObject(host, metadata, nodes);
+    const object = carry("object", ObjectService, orchestrator);
     const gateway = await startGateway(host, { identity, bucket, object }, health);
     opened.add(gateway);
-    return { gateway, lost, health, newAdminKey: () => users.newAdminKey(), close: () => opened.close() };
+    const ending = new AbortController();
+    opened.add({ close: async () => ending.abort(new CairnError("SHUTTING_DOWN")) });
+    const replaceNode = async (from: string, to: string, onMoved: CopiesMoved) => {
+      if (!nodes.some(({ address }) => address === to)) {
+        const node = await startStorage(host, [to]);
+        const client = addNode(to, node);
+        try {
+          await orchestrator.addNode(to, client);
+        } catch (error) {
+          await dropNode(to);
+          throw error;
+        }
+      }
+      await emptyNode({ objects: object, metadata, clock: systemClock }, from, onMoved, ending.signal);
+      orchestrator.removeNode(from);
+      await dropNode(from);
+    };
+    const dropNode = async (folder: string) => {
+      const index = nodes.findIndex(({ address }) => address === folder);
+      const [node] = index < 0 ? [] : nodes.splice(index, 1);
+      if (node === undefined) return;
+      parts.splice(
+        parts.findIndex(({ part }) => part === node.part),
+        1,
+      );
+      // Closing it again at the end does nothing.
+      await node.part.close();
+    };
+    return {
+      gateway,
+      lost,
+      health,
+      replaceNode,
+      newAdminKey: () => users.newAdminKey(),
+      close: () => opened.close(),
+    };
   } catch (error) {
     await opened.close();
     throw error;

@@ -92,7 +92,9 @@ addFlags(admin.command("accept-loss"), ["data"])
     if (!done) process.exitCode = 1;
   });
 addFlags(admin.command("replace-folder"), ["data"])
-  .description("move a data folder, or a storage node's disk, to another place; with the store stopped")
+  .description(
+    "let another folder take the place of a data folder, while the store runs; with it stopped: move it, or a storage node's disk",
+  )
   .addArgument(new Argument("<old>"))
   .addArgument(new Argument("<new>"))
   .action(async (oldFolder: string, newFolder: string, flags) => {

@@ -7,7 +7,7 @@ import { createMetrics } from "../common/metrics/metrics";
 import type { DatabaseConfig } from "../common/sql/database";
 import { systemClock } from "../common/time/clock";
 import { defaultIdentityConfig, openIdentity } from "../identity/open";
-import { askForAdminKey } from "./admin-socket";
+import { askStore } from "./admin-socket";
 import { claimDataFolders } from "./data-folders";
 import { databaseOf } from "./database-config";
 import { embeddedDatabase, openKeeper } from "./embedded-state";
@@ -25,7 +25,7 @@ export async function newAdminKey(settings: Settings): Promise<string> {
   if (store !== "embedded") return makeKey(settings, store);
   // A running store alone may write: what it does not know of would be missing in the journal.
   for (const root of roots) {
-    const key = await askForAdminKey(root);
+    const key = await askStore(root, { verb: "new-key" }, () => {});
     if (key !== undefined) return key;
   }
   return makeKeyEmbedded(settings, folder);

@@ -3,10 +3,12 @@ import { join, resolve } from "node:path";
 import { ConfigError, type Settings } from "../common/config/options";
 import { lockFolder } from "../common/lifecycle/folder-lock";
 import { systemClock } from "../common/time/clock";
+import { replacedFileName } from "../storage/claim-folder";
 import { copyTree } from "../storage/copy-tree";
-import { copyVolume, replacedFileName } from "../storage/copy-volume";
+import { copyVolume } from "../storage/copy-volume";
 import { nodeDisk } from "../storage/node-disk";
 import { volumeFileName } from "../storage/volume-file";
+import { askStore } from "./admin-socket";
 import { makeFolder } from "./make-folder";
 import { ProgressLine, type ProgressTarget } from "./progress-line";
 
@@ -14,13 +16,7 @@ const nodeFolder = "node";
 /** What a data folder holds beside the volume that is a process's own and not to be copied. */
 const ownNames = /^(lock\.db.*|admin\.sock|lost\+found|node|.*\.replaced)$/;
 
-/**
- * `cairn admin replace-folder OLD NEW`, for a store that does not run: moves a data folder, or one disk of a storage node, to
- * another place and checks every byte. Answers what was done and how to start again, in sentences.
- *
- * Seam: a data folder's volume is moved by the storage service (copyVolume); whatever else lies in it (master key, state,
- * journal) is copied as it is, while both folders are locked, and renamed in the old one so that it counts only once.
- */
+/** `cairn admin replace-folder OLD NEW`: asks the store that runs on these folders, or moves what does not run. */
 export async function replaceFolder(
   settings: Pick<Settings, "data">,
   oldFolder: string,
@@ -28,6 +24,37 @@ export async function replaceFolder(
   target: ProgressTarget,
 ): Promise<string> {
   const [from, to] = [resolve(oldFolder), resolve(newFolder)];
+  const progress = new ProgressLine("replace-folder", target, systemClock);
+  let last = "";
+  try {
+    for (const folder of new Set([from, ...settings.data.map((data) => resolve(data))])) {
+      const done = await askStore(folder, { verb: "replace-folder", from, to }, (text) => {
+        last = text;
+        progress.told(text, false);
+      });
+      if (done === undefined) continue;
+      if (last !== "") progress.told(last, true);
+      return done;
+    }
+  } finally {
+    progress.end();
+  }
+  return replaceStopped(settings, from, to, target);
+}
+
+/**
+ * For a store that does not run: moves a data folder, or one disk of a storage node, to
+ * another place and checks every byte. Answers what was done and how to start again, in sentences.
+ *
+ * Seam: a data folder's volume is moved by the storage service (copyVolume); whatever else lies in it (master key, state,
+ * journal) is copied as it is, while both folders are locked, and renamed in the old one so that it counts only once.
+ */
+async function replaceStopped(
+  settings: Pick<Settings, "data">,
+  from: string,
+  to: string,
+  target: ProgressTarget,
+): Promise<string> {
   if (from === to || to.startsWith(`${from}/`) || from.startsWith(`${to}/`))
     throw new ConfigError(
       `${from} and ${to} lie within each other. Give a folder elsewhere, on another disk.`,

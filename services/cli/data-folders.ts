@@ -25,6 +25,8 @@ export type DataFolders = {
   readonly nodes: readonly string[];
   /** What survives, in one sentence for the start screen. */
   readonly promise: string;
+  /** Makes one more folder and locks it as the others. Throws ConfigError, FolderHeldError. */
+  take(root: string): void;
   release(): void;
 };
 
@@ -43,6 +45,10 @@ export function claimDataFolders(given: readonly string[]): DataFolders {
   const journals = single ? sub("journal") : roots.slice(0, 3).map((root) => join(root, "journal"));
   const nodes = single ? sub("node") : roots.map((root) => join(root, "node"));
   const locks: ExclusiveLock[] = [];
+  const take = (root: string) => {
+    makeFolder(root, advice);
+    locks.push(lockOf(root));
+  };
   const release = () => {
     for (const lock of locks) lock.release();
   };
@@ -58,12 +64,7 @@ export function claimDataFolders(given: readonly string[]): DataFolders {
     }
   };
   try {
-    const usable = roots.filter((root) =>
-      withoutLost(root, () => {
-        makeFolder(root, advice);
-        locks.push(lockOf(root));
-      }),
-    );
+    const usable = roots.filter((root) => withoutLost(root, () => take(root)));
     if (single) for (const node of nodes) withoutLost(node, () => makeFolder(node, advice));
     const exists = journals.some((journal) => existsSync(join(journal, "claim.json")));
     if (lost[0] !== undefined && (!exists || usable.length === 0)) throw lost[0].error;
@@ -73,7 +74,7 @@ export function claimDataFolders(given: readonly string[]): DataFolders {
           .slice(0, 3)
           .filter((root) => usable.includes(root))
           .map((root) => ({ folder: join(root, "state"), beside: join(root, "journal") }));
-    return { roots, usable, lost, states, journals, nodes, promise: promiseOf(roots), release };
+    return { roots, usable, lost, states, journals, nodes, promise: promiseOf(roots), take, release };
   } catch (error) {
     release();
     throw error;

@@ -32,8 +32,18 @@ export class ProgressLine {
     const isEnd = done >= total;
     if (isEnd ? this.#isDone : nowMs - this.#shownMs < (this.#target.isTTY ? terminalMs : logMs)) return;
     this.#isDone = isEnd;
+    this.#write(describeProgress(done, total, nowMs - this.#startMs), nowMs);
+  }
+
+  /** What another process tells of its progress; `isEnd` is shown whether or not it is time. */
+  told(text: string, isEnd: boolean): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (isEnd || nowMs - this.#shownMs >= (this.#target.isTTY ? terminalMs : logMs)) this.#write(text, nowMs);
+  }
+
+  #write(progress: string, nowMs: number): void {
     this.#shownMs = nowMs;
-    const text = `${this.#label}: ${describeProgress(done, total, nowMs - this.#startMs)}`;
+    const text = `${this.#label}: ${progress}`;
     this.#target.write(this.#target.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
     this.#isOpen = this.#target.isTTY === true;
   }
@@ -51,6 +61,14 @@ export function describeProgress(done: number, total: number, tookMs: number): s
   const perSecond = tookMs > 0 ? done / (tookMs / 1000) : 0;
   const left = perSecond > 0 && done < total ? `, ${duration((total - done) / perSecond)} left` : "";
   return `${size(done)} of ${size(total)} (${share} %), ${size(perSecond)}/s${left}`;
+}
+
+/** As "150 of 300 copies (50 %), 30.0/s, 5 s left". */
+export function describeCopies(done: number, total: number, tookMs: number): string {
+  const share = total === 0 ? 100 : Math.floor((done / total) * 100);
+  const perSecond = tookMs > 0 ? done / (tookMs / 1000) : 0;
+  const left = perSecond > 0 && done < total ? `, ${duration((total - done) / perSecond)} left` : "";
+  return `${done} of ${total} copies (${share} %), ${perSecond.toFixed(1)}/s${left}`;
 }
 
 function size(bytes: number): string {

@@ -4,6 +4,7 @@ import type { JournalKeeper } from "../common/journal/journal-keeper";
 import { Closing } from "../common/lifecycle/closing";
 import { listen } from "../common/lifecycle/ops-server";
 import { createMetrics } from "../common/metrics/metrics";
+import { systemClock } from "../common/time/clock";
 import { type EmbeddedStore, openEmbedded } from "../compose";
 import { serveAdminSocket } from "./admin-socket";
 import { claimDataFolders, type DataFolders } from "./data-folders";
@@ -11,6 +12,7 @@ import { embeddedDatabase, openKeeper } from "./embedded-state";
 import { firstKeyHint, newKeyCommand, rememberFirstKey } from "./first-key-note";
 import { masterKeyOf } from "./master-key";
 import { processLog } from "./process-log";
+import { FolderReplacement } from "./replace-while-running";
 import { startScreen } from "./start-screen";
 import { stopSignal } from "./stop-signals";
 
@@ -47,7 +49,14 @@ export async function serve(settings: Settings): Promise<void> {
       },
     );
     opened.add(store);
-    opened.add(await serveAdminSocket(folders.usable[0] ?? "", () => store.newAdminKey()));
+    const replacement = new FolderReplacement({
+      ...{ store, keeper, folders, masterKeyFile: settings.masterKeyFile, clock: systemClock },
+      onTaken: (folder) => socket.add(folder),
+    });
+    const socket = await serveAdminSocket(folders.usable, (asked, progress) =>
+      asked.verb === "new-key" ? store.newAdminKey() : replacement.replace(asked.from, asked.to, progress),
+    );
+    opened.add(socket);
     await keeper.started();
     try {
       const { server } = store.gateway;

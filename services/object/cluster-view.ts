@@ -56,7 +56,7 @@ export type Target = Candidate & { readonly volume: VolumeView; readonly client:
  * for good: what it gets wrong costs a retry, never a byte.
  */
 export class ClusterView {
-  readonly nodes: readonly NodeState[];
+  readonly #nodes: NodeState[];
   readonly #clock: Clock;
   readonly #volumes = new Map<string, VolumeView>();
   readonly #registry = new Map<string, RegisteredVolume>();
@@ -66,15 +66,26 @@ export class ClusterView {
 
   constructor(nodes: readonly { address: string; client: StorageClient }[], clock: Clock) {
     this.#clock = clock;
-    this.nodes = nodes.map(({ address, client }) => ({
-      address,
-      client,
-      nodeId: "",
-      zone: "",
-      alive: false,
-      misses: 0,
-      volumes: [],
-    }));
+    this.#nodes = nodes.map(({ address, client }) => unseenNode(address, client));
+  }
+
+  get nodes(): readonly NodeState[] {
+    return this.#nodes;
+  }
+
+  /** One more node, of which nothing is known yet. */
+  addNode(address: string, client: StorageClient): NodeState {
+    const node = unseenNode(address, client);
+    this.#nodes.push(node);
+    return node;
+  }
+
+  /** A node that is asked no more; what it told is forgotten. */
+  removeNode(node: NodeState): void {
+    this.replaceVolumes(node, []);
+    node.alive = false;
+    const index = this.#nodes.indexOf(node);
+    if (index >= 0) this.#nodes.splice(index, 1);
   }
 
   /** All volumes that any node has told of. A volume belongs to the node that told last. */
@@ -153,6 +164,10 @@ export class ClusterView {
   readsAvoided(volumeId: string): boolean {
     return (this.#avoidReadsUntil.get(volumeId) ?? 0) > this.#clock.monotonicMs();
   }
+}
+
+function unseenNode(address: string, client: StorageClient): NodeState {
+  return { address, client, nodeId: "", zone: "", alive: false, misses: 0, volumes: [] };
 }
 
 function targetOf(volume: VolumeView): Target {

@@ -1,9 +1,9 @@
 import { type GetNodeResponse, VolumeState } from "../../gen/cairn/storage/v1/storage_pb";
-import { hasReason } from "../common/errors/cairn-error";
+import { CairnError, hasReason } from "../common/errors/cairn-error";
 import type { Logger } from "../common/log/logger";
 import { type Call, newCall, withTimeout } from "../common/rpc/call";
 import type { Clock } from "../common/time/clock";
-import type { ClusterView, NodeState, VolumeView } from "./cluster-view";
+import type { ClusterView, NodeState, StorageClient, VolumeView } from "./cluster-view";
 import type { Commits, MetadataClient } from "./commit";
 import type { HeartbeatLimits } from "./config";
 import { followHistory } from "./histories";
@@ -66,10 +66,7 @@ export class Heartbeat {
     });
     this.#loops = cluster.nodes.map(async (node, index) => {
       await first[index];
-      while (!this.#stop.signal.aborted) {
-        await clock.sleep(limits.everyMs, this.#stop.signal);
-        if (!this.#stop.signal.aborted) await this.#round(node);
-      }
+      await this.#askAgainAndAgain(node);
     });
     let all = false;
     const answered = Promise.all(first).then(() => {
@@ -78,6 +75,34 @@ export class Heartbeat {
     await Promise.race([answered, clock.sleep(limits.firstRoundMs, this.#stop.signal)]);
     while (!all && !isOver() && new Set(cluster.writable().map((target) => target.nodeId)).size < 2)
       await Promise.race([answered, clock.sleep(lookAgainMs, this.#stop.signal)]);
+  }
+
+  /** One more node. Resolves when it has answered and the metadata knows its volumes; else it is not taken, and throws. */
+  async add(address: string, client: StorageClient): Promise<void> {
+    const node = this.#deps.cluster.addNode(address, client);
+    for (let tries = 1; (await this.#round(node)) !== "told"; tries++) {
+      if (tries < this.#deps.limits.missesToDie && !this.#stop.signal.aborted) continue;
+      this.#deps.cluster.removeNode(node);
+      throw new CairnError("SERVICE_UNAVAILABLE", {
+        message: `The new node ${address} cannot be registered.`,
+      });
+    }
+    this.#loops.push(this.#askAgainAndAgain(node));
+  }
+
+  /** A node that is gone for good is asked no more. */
+  remove(address: string): void {
+    const { cluster } = this.#deps;
+    for (const node of cluster.nodes.filter((known) => known.address === address)) cluster.removeNode(node);
+  }
+
+  async #askAgainAndAgain(node: NodeState): Promise<void> {
+    const { cluster, clock, limits } = this.#deps;
+    const goesOn = () => !this.#stop.signal.aborted && cluster.nodes.includes(node);
+    while (goesOn()) {
+      await clock.sleep(limits.everyMs, this.#stop.signal);
+      if (goesOn()) await this.#round(node);
+    }
   }
 
   async close(): Promise<void> {
@@ -96,6 +121,8 @@ export class Heartbeat {
     try {
       const call = withTimeout(newCall({ signal: this.#stop.signal }), this.#deps.limits.timeoutMs);
       const answer = await node.client.getNode({}, call);
+      // It left meanwhile: what it tells counts no more.
+      if (!this.#deps.cluster.nodes.includes(node)) return "away";
       this.#answered(node, answer);
     } catch (error) {
       this.#missed(node, error);

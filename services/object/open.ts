@@ -30,11 +30,19 @@ export type ObjectOptions = {
   readonly hashes?: HashMaker;
 };
 
+/** What whoever opened the service may do with it besides. */
+export type RunningObject = RunningService<typeof ObjectService> & {
+  /** Takes one more storage node; resolves when it is registered. */
+  addNode(address: string, client: StorageClient): Promise<void>;
+  /** Asks a node no more whose volumes are removed. */
+  removeNode(address: string): void;
+};
+
 /**
  * Opens the object service. It has no state of its own: any number of processes serve one cluster. Resolves when each
  * node has answered its first heartbeat, or did not within a bounded time.
  */
-export async function openObject(options: ObjectOptions): Promise<RunningService<typeof ObjectService>> {
+export async function openObject(options: ObjectOptions): Promise<RunningObject> {
   const { metadata, config, clock, random, log } = options;
   const metrics = objectMetrics(options.metrics);
   const nowMs = () => clock.monotonicMs();
@@ -108,6 +116,8 @@ export async function openObject(options: ObjectOptions): Promise<RunningService
   return {
     service,
     health: () => health(metadata, cluster, clock),
+    addNode: (address, client) => heartbeat.add(address, client),
+    removeNode: (address) => heartbeat.remove(address),
     close: () => {
       closing ??= Promise.all([workers?.close(), heartbeat.close()]).then(() => reports.settled());
       return closing;

@@ -10,6 +10,9 @@ import {
   writeVolumeFile,
 } from "./volume-file";
 
+/** What volume.json is called in a folder whose volume lives elsewhere now: no start takes it for one any more. */
+export const replacedFileName = `${volumeFileName}.replaced`;
+
 const lockName = "lock.db";
 /** What a folder may hold and still be taken for a new volume: what a first start that was cut off leaves. */
 const ownLeftovers = new Set([
@@ -116,6 +119,11 @@ async function refuseForeign(disk: Disk, folder: string): Promise<void> {
   if (names.includes(volumeFileName)) return;
   const foreign = names.filter((name) => !ownLeftovers.has(name));
   if (foreign.length === 0) return;
+  if (names.includes(replacedFileName))
+    throw new UnusableFolder(
+      folder,
+      "another folder has taken its place, or is about to; start with that one, or repeat `cairn admin replace-folder`",
+    );
   const examples = foreign.slice(0, 3).join(", ");
   throw new UnusableFolder(
     folder,

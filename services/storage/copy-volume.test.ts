@@ -36,7 +36,7 @@ async function check({ disk, blobs, volumeId, nodeId }: Filled): Promise<void> {
     expect((await get(node.client, blobId, volumeId)).equals(content)).toBe(true);
   await put(node.client, newId(), contentOf(100));
   await node.close();
-  await expect(openNode(disk, { folders: [from] })).rejects.toThrow("not a volume of Cairn");
+  await expect(openNode(disk, { folders: [from] })).rejects.toThrow("another folder has taken its place");
 }
 
 test("the volume lives in the new folder with its id and every blob, and no more in the old one", async () => {

@@ -1,7 +1,7 @@
 import { ConfigError } from "../common/config/options";
 import { isUuid } from "../common/ids/uuid";
 import { DamagedFile } from "./blob-format";
-import { makeFolder } from "./claim-folder";
+import { makeFolder, replacedFileName } from "./claim-folder";
 import { copyFile, copyMemory } from "./copy-file";
 import { codeOf, type Disk, type DiskLock } from "./disk";
 import { verifyFile } from "./file-blob-verifier";
@@ -17,8 +17,6 @@ import {
   writeVolumeFile,
 } from "./volume-file";
 
-/** What volume.json is called in a folder whose volume lives elsewhere now: no start takes it for one any more. */
-export const replacedFileName = `${volumeFileName}.replaced`;
 /** Marks a folder that is being copied to, so that a copy that was cut off goes on. */
 const copyingFileName = "copying.json";
 

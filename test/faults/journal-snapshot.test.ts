@@ -11,7 +11,8 @@ import { silentLogger } from "../../services/common/log/logger";
 import { createMetrics } from "../../services/common/metrics/metrics";
 import { newCall } from "../../services/common/rpc/call";
 import { localClient } from "../../services/common/rpc/local";
-import { systemClock } from "../../services/common/time/clock";
+import { type Clock, systemClock } from "../../services/common/time/clock";
+import { ManualClock } from "../../services/common/time/manual-clock";
 import { defaultMetadataConfig } from "../../services/metadata/config";
 import { openMetadata } from "../../services/metadata/open";
 import { until } from "../support/until";
@@ -26,11 +27,12 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** The metadata service by its journal, on real files. */
-async function open() {
+async function open(clock: Clock = systemClock) {
   const journals = ["a", "b", "c"].map((name) => join(folder, name, "journal"));
   const folders = { states: [{ folder: join(folder, "state"), beside: journals[0] ?? "" }], journals };
   const metrics = createMetrics({ defaults: false });
   const keeper = await openKeeper(folders, {
+    clock,
     log: silentLogger,
     metrics,
     say: (line) => said.push(line),
@@ -126,6 +128,25 @@ test("a snapshot is made where SQLite is not, the log is cut behind it, and SQLi
   await store.close();
   store = await open();
   expect(await store.names()).toEqual(names(0, 31));
+  await store.close();
+});
+
+test("an hour after the last one a snapshot is made by itself, and not before", async () => {
+  const clock = new ManualClock();
+  const store = await open(clock);
+  await store.make("bucket-0000");
+  const pass = async (ms: number) => {
+    clock.advance(ms);
+    // The keeper looks, and sleeps again.
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  for (let minutes = 0; minutes < 59; minutes++) await pass(60_000);
+  expect(snapshotsOf("b")).toEqual([]);
+  await until(async () => {
+    await pass(60_000);
+    return snapshotsOf("b").length === 1 && snapshotsOf("c").length === 1;
+  });
+  expect(snapshotsOf("a")).toEqual([]);
   await store.close();
 });
 

@@ -2,16 +2,25 @@ import { CairnError } from "../errors/cairn-error";
 import { writeClaim } from "./claim-file";
 import { FolderWriter } from "./folder-writer";
 import type { JournalDisk } from "./journal-disk";
-import { levelFolder } from "./level-folder";
-import { encodeFileHeader, type LogFileHeader, logFileName } from "./log-file";
+import { levelWhileWritten } from "./level-while-written";
+import { LogEnd } from "./log-end";
 import { quorum } from "./members";
-import { type LogEntry, logFilesOf, recordsAfter } from "./read-log";
+import { Membership } from "./membership";
+import { readFolders } from "./read-folders";
+import { type LogEntry, logFilesOf } from "./read-log";
 import { RecentRecords } from "./recent-records";
-import { encodeRecord, maxRecordBytes, origin, type Position, type RecordKind } from "./record";
+import { origin, type Position, type RecordKind } from "./record";
 import { startLog } from "./start-log";
-import { type FolderBehind, JournalUnusable, type RunningClaim, type StartOptions } from "./start-options";
+import {
+  type FolderBehind,
+  JournalUnusable,
+  type RunningClaim,
+  type Started,
+  type StartOptions,
+} from "./start-options";
 import type { FileTexts } from "./statements";
 import { surveyFolder } from "./survey";
+import { WaitingAppends } from "./waiting-appends";
 
 export type JournalOptions = StartOptions & {
   readonly nowMs: () => number;
@@ -34,9 +43,10 @@ export type FolderStatus = {
   readonly syncs: number;
 };
 
-type Waiting = {
-  readonly position: Position;
-  readonly resolve: (position: Position) => void;
+type Replacing = {
+  readonly from: string;
+  readonly to: string;
+  readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 };
 
@@ -52,17 +62,18 @@ export class Journal {
   readonly #disk: JournalDisk;
   readonly #synced: boolean;
   #claim: RunningClaim = { history: "", former: [], epoch: 0, claimId: "" };
-  #members: readonly string[] = [];
-  #joining: { readonly member: string; readonly members: readonly string[]; number: number } | undefined;
+  readonly #membership = new Membership();
+  #folders: readonly string[];
+  #replacing: Replacing | undefined;
+  /** The folder that is written no more, for the one that takes its place. */
+  #leaving: string | undefined;
   #writers: FolderWriter[] = [];
   #behind = new Map<string, Pick<FolderBehind, "reason" | "failed">>();
   #recent: RecentRecords;
-  #file: { texts: FileTexts; bytes: number } | undefined;
-  #lastFile = "";
-  #last: Position = origin;
+  #end: LogEnd;
   #begunAt: Position = origin;
   #durable = 0;
-  #waiting: Waiting[] = [];
+  readonly #waiting = new WaitingAppends();
   #halted: Error | undefined = new Error("not begun");
   readonly #mending = new Set<string>();
   #closed = false;
@@ -70,8 +81,10 @@ export class Journal {
   private constructor(options: JournalOptions) {
     this.#options = options;
     this.#disk = options.disk;
+    this.#folders = options.folders;
     this.#synced = options.bug !== "no-sync";
     this.#recent = this.#newRecent();
+    this.#end = this.#newEnd({ claim: this.#claim, tail: origin, lastFile: "" });
   }
 
   /** Goes through P5's start. Throws JournalUnusable. */
@@ -112,91 +125,35 @@ export class Journal {
    */
   append(kind: RecordKind, encode: (texts: FileTexts) => Buffer): Promise<Position> {
     if (this.#halted !== undefined) return Promise.reject(this.#unavailable(this.#halted));
-    const { fileBytes = 16 * megabyte } = this.#options;
-    const isFirst = this.#file === undefined || this.#file.bytes >= fileBytes;
-    const file = isFirst
-      ? { texts: new Map<string, number>(), bytes: 0 }
-      : (this.#file as { texts: FileTexts; bytes: number });
-    const body = encode(file.texts);
-    if (body.length > maxRecordBytes / 2) {
-      // Its texts may be counted as written: the next record begins a file.
-      this.#file = undefined;
-      return Promise.reject(new Error(`a record of ${body.length} bytes is more than the journal takes`));
+    const { members } = this.#membership;
+    let position: Position;
+    try {
+      const record = this.#end.next(kind, encode, { members, nowMs: this.#options.nowMs() });
+      this.#recent.add(record);
+      position = record.position;
+    } catch (error) {
+      return Promise.reject(error);
     }
-    this.#file = file;
-    const header: LogFileHeader = {
-      format: 1,
-      history: this.#claim.history,
-      epoch: this.#claim.epoch,
-      previous: this.#last,
-      previousFile: this.#lastFile,
-      members: this.#members,
-      madeAtMs: this.#options.nowMs(),
-    };
-    const { bytes, position } = encodeRecord(this.#last, this.#claim.epoch, kind, body);
-    file.bytes += bytes.length;
-    if (isFirst) this.#lastFile = logFileName(header);
-    this.#last = position;
-    this.#recent.add({
-      number: position.number,
-      bytes,
-      begins: isFirst ? { name: this.#lastFile, header: encodeFileHeader(header) } : undefined,
-    });
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ position, resolve, reject });
-      for (const writer of this.#writers) writer.wake();
-    });
+    const durable = this.#waiting.until(position);
+    for (const writer of this.#writers) writer.wake();
+    return durable;
   }
 
   /** The records behind a position, those that are durable; undefined when it does not lie on the log. */
-  async recordsAfter(after: Position): Promise<AsyncGenerator<LogEntry, void> | undefined> {
-    const through = this.#durable;
+  recordsAfter(after: Position): Promise<AsyncGenerator<LogEntry, void> | undefined> {
     const folders = this.#writers.map(({ folder }) => folder);
-    for (const folder of folders) {
-      const files = await logFilesOf(this.#disk, folder, this.#claim);
-      const records = await recordsAfter(this.#disk, files, after);
-      if (records !== undefined) return this.#readOn(records, folders, folder, after, through);
-    }
-    return undefined;
-  }
-
-  /** Goes on in another folder where one is damaged. */
-  async *#readOn(
-    records: AsyncGenerator<LogEntry, void>,
-    folders: readonly string[],
-    first: string,
-    after: Position,
-    through: number,
-  ): AsyncGenerator<LogEntry, void> {
-    let last = after;
-    let reading: AsyncGenerator<LogEntry, void> | undefined = records;
-    for (const other of [undefined, ...folders.filter((folder) => folder !== first)]) {
-      if (other !== undefined) {
-        const files = await logFilesOf(this.#disk, other, this.#claim);
-        reading = await recordsAfter(this.#disk, files, last);
-      }
-      if (reading === undefined) continue;
-      for await (const record of reading) {
-        if (record.position.number > through) return;
-        yield record;
-        last = record.position;
-      }
-      if (last.number >= through) return;
-    }
-    throw new JournalUnusable(
-      `The journal is damaged: none of ${folders.join(", ")} holds record ${last.number + 1}. ` +
-        "Restore the data folders from a backup.",
-    );
+    const reading = { disk: this.#disk, folders, claim: this.#claim, through: this.#durable };
+    return readFolders(reading, after);
   }
 
   status(): FolderStatus[] {
-    return this.#options.folders.map((folder) => {
-      const writer = this.#writers.find((known) => known.folder === folder);
+    return this.#folders.map((folder) => {
+      const writer = this.#writerOf(folder);
       const level =
         this.#halted === undefined &&
         writer !== undefined &&
         writer.failure === undefined &&
-        this.#members.includes(writer.member);
+        this.#membership.members.includes(writer.member);
       const behind = this.#behind.get(folder);
       const reason = level ? "" : (behind?.reason ?? this.#halted?.message ?? "it is being brought level");
       const failed = !level && behind?.failed === true;
@@ -212,9 +169,22 @@ export class Journal {
   async mend(): Promise<void> {
     if (this.#closed) return;
     if (this.#halted !== undefined) await this.#once("", () => this.#beginAgain());
-    await Promise.all(
-      this.#options.folders.map((folder) => this.#once(folder, () => this.#mendFolder(folder))),
-    );
+    await Promise.all(this.#folders.map((folder) => this.#once(folder, () => this.#mendFolder(folder))));
+    this.#settleReplacing();
+  }
+
+  /**
+   * Lets one folder take the place of another while records are written (P5): the other counts until the new one is
+   * level and the record that names it lies in it and in the two that stay. Resolves then; needs `mend` to be called.
+   * Rejects when another one is being replaced, and when the journal is closed before.
+   */
+  replaceFolder(from: string, to: string): Promise<void> {
+    if (this.#replacing !== undefined || this.#closed || !this.#folders.includes(from))
+      return Promise.reject(new Error(`${from} cannot be replaced now`));
+    this.#folders = [...this.#folders, to];
+    return new Promise((resolve, reject) => {
+      this.#replacing = { from, to, resolve, reject };
+    });
   }
 
   /**
@@ -236,6 +206,11 @@ export class Journal {
     this.#halted ??= new Error("the journal is closed");
     await Promise.all(this.#writers.map((writer) => writer.close()));
     this.#refuseWaiting();
+    this.#replacing?.reject(new Error("the journal is closed"));
+  }
+
+  #writerOf(folder: string): FolderWriter | undefined {
+    return this.#writers.find((known) => known.folder === folder);
   }
 
   async #once(what: string, work: () => Promise<void>): Promise<void> {
@@ -246,19 +221,17 @@ export class Journal {
 
   async #beginAgain(): Promise<void> {
     await Promise.all(this.#writers.map((writer) => writer.close()));
-    await this.#begin({ ...this.#options, acceptLoss: false });
+    await this.#begin({ ...this.#options, folders: this.#folders, acceptLoss: false });
   }
 
   async #begin(options: StartOptions): Promise<void> {
     const started = await startLog(options);
     this.#claim = started.claim;
-    this.#members = started.members;
-    this.#joining = undefined;
-    this.#last = started.tail;
-    this.#lastFile = started.lastFile;
+    this.#membership.begin(started.members);
+    this.#leaving = undefined;
+    this.#end = this.#newEnd(started);
     this.#begunAt = started.tail;
     this.#durable = started.tail.number;
-    this.#file = undefined;
     this.#recent = this.#newRecent();
     this.#behind = new Map(started.behind.map((behind) => [behind.folder, behind]));
     this.#writers = started.level.map(({ folder, member }) =>
@@ -282,6 +255,10 @@ export class Journal {
     return new RecentRecords(this.#options.recentBytes ?? 8 * megabyte);
   }
 
+  #newEnd(started: Pick<Started, "claim" | "tail" | "lastFile">): LogEnd {
+    return new LogEnd(started, this.#options.fileBytes ?? 16 * megabyte);
+  }
+
   #newWriter(
     place: Pick<ConstructorParameters<typeof FolderWriter>[0], "folder" | "member" | "durable" | "open">,
   ) {
@@ -301,29 +278,13 @@ export class Journal {
   #changed(writer: FolderWriter): void {
     if (writer.failure !== undefined) this.#setFailed(writer.folder, writer.failure);
     if (this.#halted !== undefined) return;
-    const joining = this.#joining;
-    if (joining !== undefined && this.#isIn(joining.members, joining.number)) {
-      this.#members = joining.members;
-      this.#joining = undefined;
-    }
-    const counted = this.#writers.filter(({ member }) => this.#members.includes(member));
+    this.#membership.settle(this.#writers);
+    const counted = this.#membership.counted(this.#writers);
     const [, second = 0] = counted.map(({ durable }) => durable).sort((a, b) => b - a);
     this.#durable = Math.max(this.#durable, second);
-    let done = 0;
-    for (const { position, resolve } of this.#waiting) {
-      if (position.number > this.#durable) break;
-      resolve(position);
-      done += 1;
-    }
-    if (done > 0) this.#waiting.splice(0, done);
+    this.#waiting.resolveThrough(this.#durable);
     if (counted.filter(({ failure }) => failure === undefined).length < quorum)
       this.#halt(new Error(`fewer than ${quorum} of its folders can be written`));
-  }
-
-  /** Synced in the new member and in all that stay and can be written. */
-  #isIn(members: readonly string[], number: number): boolean {
-    const there = this.#writers.filter(({ member }) => members.includes(member));
-    return there.length === members.length && there.every(({ durable }) => durable >= number);
   }
 
   #halt(error: Error): void {
@@ -336,12 +297,12 @@ export class Journal {
   }
 
   #refuseWaiting(): void {
-    for (const { reject } of this.#waiting.splice(0))
-      reject(
+    this.#waiting.rejectAll(
+      () =>
         new CairnError("OUTCOME_UNKNOWN", {
           message: `The journal did not take a record in ${quorum} folders: ${this.#halted?.message}.`,
         }),
-      );
+    );
   }
 
   #unavailable(cause: Error): CairnError {
@@ -352,7 +313,7 @@ export class Journal {
   }
 
   async #mendFolder(folder: string): Promise<void> {
-    const writer = this.#writers.find((known) => known.folder === folder);
+    const writer = this.#writerOf(folder);
     if (writer !== undefined && writer.failure === undefined) {
       const { path } = writer;
       const there = path === undefined || (await this.#disk.stat(path).catch(() => undefined)) !== undefined;
@@ -360,7 +321,7 @@ export class Journal {
       if (!there && writer.path === path) writer.fail(new Error("its files are gone"));
       if (writer.failure === undefined) return;
     }
-    if (this.#halted !== undefined) return;
+    if (this.#halted !== undefined || folder === this.#leaving) return;
     try {
       await this.#rejoin(folder, writer);
     } catch (error) {
@@ -372,47 +333,64 @@ export class Journal {
   async #rejoin(folder: string, failed: FolderWriter | undefined): Promise<void> {
     const recent = this.#recent;
     await failed?.close();
-    const members = this.#joining?.members ?? this.#members;
+    const members = this.#membership.next;
     const found = await surveyFolder(this.#disk, folder);
     const own = found.claim;
     const isMember = own !== undefined && own.history === this.#claim.history && members.includes(own.member);
-    if (!isMember && this.#joining !== undefined) return;
+    if (!isMember && this.#membership.isChanging) return;
     const member = isMember ? own.member : this.#options.randomHex(16);
     await writeClaim(this.#disk, folder, { format: 1, ...this.#claim, member });
-    for (let tries = 1; tries <= 5; tries += 1) {
-      const live = this.#writers.find((known) => known.failure === undefined && known.folder !== folder);
-      if (live === undefined || this.#recent !== recent || this.#closed) return;
-      const target = await surveyFolder(this.#disk, folder);
-      const source = await surveyFolder(this.#disk, live.folder);
-      const open = await levelFolder(this.#disk, target, source, true);
-      const reached = source.tail.number;
-      const last = source.files.at(-1);
-      const stillHere = this.#recent === recent && this.#halted === undefined && !this.#closed;
-      if (!stillHere || recent.after(reached) === "gone" || open === undefined || last === undefined) {
-        if (open !== undefined) await this.#disk.close(open.fd);
-        if (stillHere) continue;
-        return;
-      }
-      const path = `${folder}/${last.name}`;
-      const writer = this.#newWriter({ folder, member, durable: reached, open: { ...open, path } });
-      this.#writers = [...this.#writers.filter((known) => known.folder !== folder), writer];
-      this.#behind.delete(folder);
-      if (!isMember) this.#join(member);
-      writer.wake();
-      return;
-    }
-    throw new Error("the others write faster than it is brought level");
+    const level = await levelWhileWritten({
+      ...{ disk: this.#disk, folder, recent },
+      live: () =>
+        this.#writers.find((known) => known.failure === undefined && known.folder !== folder)?.folder,
+      goesOn: () => this.#recent === recent && this.#halted === undefined && !this.#closed,
+    });
+    if (level === undefined) return;
+    const writer = this.#newWriter({ folder, member, ...level });
+    this.#writers = [...this.#writers.filter((known) => known.folder !== folder), writer];
+    this.#behind.delete(folder);
+    if (!isMember) this.#join(writer);
+    writer.wake();
   }
 
-  /** Names the new member in the log, in the place of one that is not written any more. */
-  #join(member: string): void {
-    const written = this.#writers
-      .filter(({ failure }) => failure === undefined)
-      .map((writer) => writer.member);
-    const stay = this.#members.filter((known) => written.includes(known));
-    const members = [...stay, member];
-    this.#joining = { member, members, number: this.#last.number + 1 };
+  /** Names the new member in the log, in the place of one that is not written any more or is being replaced. */
+  #join({ member, folder }: FolderWriter): void {
+    const replacing = this.#replacing;
+    const leaving = replacing?.to === folder ? this.#writerOf(replacing.from) : undefined;
+    const members = this.#membership.propose(member, leaving?.member, this.#writers);
+    if (members === undefined || this.#membership.isChanging) return;
+    this.#membership.change(members, this.#end.last.number + 1);
+    // Who leaves must not hold the record that sends it away: by its own word it would be none, while it counts.
+    if (leaving !== undefined && this.#options.bug !== "leaves-late") {
+      this.#leaving = leaving.folder;
+      leaving.fail(new Error("another folder takes its place"));
+    }
     this.append("members", () => Buffer.from(JSON.stringify({ members }))).catch(() => {});
+  }
+
+  /** Goes on without the folder that was replaced, once the new one counts and it does not. */
+  #settleReplacing(): void {
+    const replacing = this.#replacing;
+    if (replacing === undefined) return;
+    const { from, to, resolve } = replacing;
+    const [former, fresh] = [this.#writerOf(from), this.#writerOf(to)];
+    const { members } = this.#membership;
+    if (fresh === undefined || !members.includes(fresh.member)) {
+      // Level, and not named yet: it had to wait.
+      if (fresh !== undefined && fresh.failure === undefined && this.#halted === undefined) this.#join(fresh);
+      return;
+    }
+    if (former !== undefined && members.includes(former.member)) return;
+    this.#folders = this.#folders
+      .filter((folder) => folder !== to)
+      .map((folder) => (folder === from ? to : folder));
+    this.#writers = this.#writers.filter((writer) => writer !== former);
+    this.#behind.delete(from);
+    this.#replacing = undefined;
+    this.#leaving = undefined;
+    void former?.close().then(resolve);
+    if (former === undefined) resolve();
   }
 }
 

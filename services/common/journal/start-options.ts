@@ -7,9 +7,10 @@ export class JournalUnusable extends Error {}
 
 /**
  * Planted bugs, for controls alone: the longest log wins whatever its epoch; an epoch is neither claimed nor its first
- * record awaited; records are not synced; a history that was given up counts again.
+ * record awaited; records are not synced; a history that was given up counts again; a folder that is replaced is written
+ * until it counts no more.
  */
-export type JournalBug = "no-epoch" | "no-claim" | "no-sync" | "no-history";
+export type JournalBug = "no-epoch" | "no-claim" | "no-sync" | "no-history" | "leaves-late";
 
 export type StartOptions = {
   readonly disk: JournalDisk;

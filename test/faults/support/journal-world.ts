@@ -38,6 +38,9 @@ export class JournalWorld {
       await this.disks[name].mkdir(`/${name}`);
       await this.disks[name].syncDirectory("/");
     }
+    await this.disks.a.mkdir("/new");
+    await this.disks.a.mkdir("/d");
+    await this.disks.a.syncDirectory("/");
   }
 
   open(options: Partial<JournalOptions> = {}): Promise<Journal> {
@@ -105,7 +108,8 @@ export async function whatLies(journal: Journal): Promise<{ place: string; text:
 function routed(disks: Readonly<Record<FolderName, SimulatedDisk>>): JournalDisk {
   const open = new Map<number, { disk: SimulatedDisk; fd: number }>();
   let nextFd = 1;
-  const of = (path: string) => disks[path.slice(1, 2) as FolderName];
+  // Other folders than the three lie on the first one's disk.
+  const of = (path: string) => disks[/^\/([bc])(\/|$)/.exec(path)?.[1] as FolderName] ?? disks.a;
   const by = (fd: number) => {
     const known = open.get(fd);
     if (known === undefined) throw new DiskError("EBADF", String(fd));
