@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "../../services/common/log/logger";
@@ -75,7 +75,8 @@ export class Place {
 
 function memoryFolder(): string {
   try {
-    return mkdtempSync("/dev/shm/cairn-simulation-");
+    accessSync("/dev/shm", constants.W_OK);
+    return "/dev/shm";
   } catch {
     return tmpdir();
   }
