@@ -212,7 +212,7 @@ export const smallLimits = [
     "segmentBytes: 1024 * 1024,\n  segmentDead",
   ],
   ["services/storage/segment-store.ts", "compactionIdleMs = 5_000", "compactionIdleMs = 100"],
-  ["services/common/journal/journal.ts", "fileBytes = 16 * megabyte", "fileBytes = megabyte / 8"],
+  ["services/common/journal/journal.ts", "fileBytes ?? 16 * megabyte", "fileBytes ?? megabyte / 8"],
   [
     "services/common/journal/journal-keeper.ts",
     "snapshotEveryRecords = 1_000_000",
