@@ -38,6 +38,8 @@ export type WriteLimits = {
 export type ReadLimits = {
   /** A replica that sends nothing for this long is left for another one. */
   readonly stallMs: number;
+  /** The same where no other one is left: a store that is overloaded answers late rather than not at all. */
+  readonly lastStallMs: number;
   /** How long the volume is then read only when nothing else is left. */
   readonly avoidMs: number;
   /** The metadata's grace before bytes are deleted: reads longer than half of it hold a lease (P6). */
@@ -159,7 +161,13 @@ export const defaultObjectConfig: ObjectConfig = {
     avoidMs: 5_000,
     hiddenUploadTtlMs: 3_600_000,
   },
-  read: { stallMs: 1_000, avoidMs: 5_000, deleteGraceMs: 300_000, maxPendingReports: 10_000 },
+  read: {
+    stallMs: 1_000,
+    lastStallMs: 30_000,
+    avoidMs: 5_000,
+    deleteGraceMs: 300_000,
+    maxPendingReports: 10_000,
+  },
   commit: { unknownWaitMs: 10_000, unavailableWaitMs: 1_000, retryPauseMs: 25, maxDecisions: 5 },
   heartbeat: {
     everyMs: 1_000,

@@ -109,7 +109,8 @@ export class FailOverRead {
       if (choice === undefined) throw this.#unavailable(rest);
     }
     const { watch, clock, limits } = this.#deps;
-    const deps = { watch, clock, stallMs: limits.stallMs };
+    const stallMs = this.#choices.length > 0 ? limits.stallMs : limits.lastStallMs;
+    const deps = { watch, clock, stallMs };
     const Read = rest.lengthBytes <= smallBlobBytes ? SmallReplicaRead : ReplicaRead;
     this.#replica = { choice, read: new Read(deps, choice.client, choice.volumeId, rest, this.#call) };
     return this.#replica;

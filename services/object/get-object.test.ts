@@ -130,6 +130,14 @@ test.each(["break", "stall"])(
   },
 );
 
+test("nodes that are all slower than a replica may be answer late, not with an error", async () => {
+  const body = randomBytes(100);
+  await store.put(bucket, "key", body);
+  for (const node of store.nodes) node.faults.readDelayMs = 600;
+  expect((await store.get(bucket, "key")).body.equals(body)).toBe(true);
+  expect(await store.queues()).toMatchObject({ repairs: 0n });
+});
+
 test("a damaged replica is served around and queued for repair", async () => {
   const body = randomBytes(2_000_000);
   await store.put(bucket, "key", body);

@@ -10,7 +10,6 @@ import {
   name,
   port,
   text,
-  url,
   wholeNumber,
 } from "./values";
 
@@ -162,14 +161,6 @@ export const options = {
     default: "30d",
     description: "Within this every copy is read from its disk and checked.",
     schema: durationMs,
-  }),
-  endpoint: option({
-    env: "CAIRN_ENDPOINT",
-    flag: "endpoint",
-    argument: "url",
-    default: "http://127.0.0.1:7841",
-    description: "The store that `cairn admin` talks to.",
-    schema: url,
   }),
   minBodyRate: option({
     env: "MIN_BODY_RATE",

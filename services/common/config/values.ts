@@ -73,9 +73,3 @@ export const name = z
   .regex(/^[A-Za-z0-9._-]{1,63}$/, "must be 1 to 63 letters, digits, dots, hyphens or underscores");
 
 export const text = z.string().min(1, "must not be empty");
-
-/** "http://host:port", without a path. */
-export const url = z
-  .string()
-  .transform((text) => text.replace(/\/+$/, ""))
-  .refine((text) => /^https?:\/\/[^\s/]+$/.test(text), "must be an address such as http://127.0.0.1:7841");

@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { CairnError } from "../../common/errors/cairn-error";
 import type { Reason } from "../../common/errors/table";
 import type { EndSignal } from "../../common/lifecycle/end-signal";
@@ -17,6 +18,8 @@ export class NodeFaults {
   breakWritesAfterBytes = Number.POSITIVE_INFINITY;
   /** Reads hang after so many bytes. */
   stallReadsAfterBytes = Number.POSITIVE_INFINITY;
+  /** Every read takes so much longer. */
+  readDelayMs = 0;
   /** Reads break off after so many bytes. */
   breakReadsAfterBytes = Number.POSITIVE_INFINITY;
   /** So many heartbeats get no answer in time. */
@@ -69,6 +72,7 @@ export function faultyStorage(client: StorageClient, faults: NodeFaults): Storag
       refuseWhenDown(faults);
       faults.reads++;
       return whileOpen(faults, async () => {
+        if (faults.readDelayMs > 0) await setTimeout(faults.readDelayMs);
         const answer = await client.readSmallBlob(request, call);
         await pass(answer.content.length, faults.stallReadsAfterBytes, faults.breakReadsAfterBytes, call);
         return answer;

@@ -47,7 +47,7 @@ type PutOptions = Partial<Pick<PutObjectHeader, "headers" | "conditions" | "algo
 export const quickConfig: ObjectConfig = {
   ...defaultObjectConfig,
   write: { ...defaultObjectConfig.write, dropMs: 300, stallMs: 2_000, avoidMs: 200 },
-  read: { ...defaultObjectConfig.read, stallMs: 300, avoidMs: 200 },
+  read: { ...defaultObjectConfig.read, stallMs: 300, lastStallMs: 3_000, avoidMs: 200 },
   commit: { ...defaultObjectConfig.commit, unknownWaitMs: 1_000, unavailableWaitMs: 100 },
   heartbeat: {
     ...defaultObjectConfig.heartbeat,
