@@ -3,7 +3,7 @@ import { inFourWays } from "../support/behaviour";
 import type { HttpAnswer } from "../support/http";
 
 const racers = 100;
-const rounds = 4;
+const rounds = 2;
 
 /** How many answers of each kind; with the code and sentence of what should not be among them. */
 function countByStatus(answers: readonly HttpAnswer[]): Record<string, number> {

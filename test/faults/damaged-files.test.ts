@@ -90,10 +90,14 @@ function withoutOneTwin(some: readonly Kind[]): Kind[] {
 async function check(damage: Damage, some: readonly Kind[], where: readonly Root[]): Promise<void> {
   await store?.stop("SIGKILL");
   rmSync(join(folder, "data"), { recursive: true, force: true });
-  cpSync(join(folder, "template"), join(folder, "data"), { recursive: true });
+  // A killed store leaves its sockets behind, which nothing can copy.
+  const filter = (path: string) => !path.endsWith("/admin.sock");
+  cpSync(join(folder, "template"), join(folder, "data"), { recursive: true, filter });
+  // One kind alone is swapped with whatever there is.
+  const among = some.length > 1 ? some : [...kinds.keys()];
   const damaged = where.flatMap((root) =>
     some
-      .flatMap((kind) => damageOne(join(folder, "data", root), kind, damage, random) ?? [])
+      .flatMap((kind) => damageOne(join(folder, "data", root), kind, among, damage, random) ?? [])
       .map((name) => `${root}/${name}`),
   );
   const told = await serve("data");

@@ -14,7 +14,7 @@ import { StoreClient } from "./support/store-client";
 
 /** CAIRN_KILL_CYCLES=50 is the whole proof; each way has its share of it in every run of the suite. */
 const given = process.env.CAIRN_KILL_CYCLES;
-const embeddedCycles = given === undefined ? 12 : Number(given);
+const embeddedCycles = given === undefined ? 6 : Number(given);
 const splitCycles = given === undefined ? splitServices.length : Number(given);
 const cycleMs = 15_000;
 const bucket = "kill-test";

@@ -22,9 +22,12 @@ export class ManualClock implements Clock {
   sleep(ms: number, signal?: EndSignal): Promise<void> {
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve();
-      const sleeper = { atMs: this.#monotonicMs + ms, wake: resolve };
-      this.#sleepers.push(sleeper);
-      signal?.addEventListener("abort", () => resolve(), { once: true });
+      const wake = () => {
+        signal?.removeEventListener("abort", wake);
+        resolve();
+      };
+      this.#sleepers.push({ atMs: this.#monotonicMs + ms, wake });
+      signal?.addEventListener("abort", wake, { once: true });
     });
   }
 

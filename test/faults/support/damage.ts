@@ -42,14 +42,25 @@ export function kindsIn(root: string): Map<Kind, string[]> {
   return kinds;
 }
 
-/** Damages one file of a kind; answers which, or undefined where there is none. */
-export function damageOne(root: string, kind: Kind, damage: Damage, random: Random): string | undefined {
+/**
+ * Damages one file of a kind; answers which, or undefined where there is none. A swap is with another one of that kind
+ * or, where there is none, with one of `among`: no file is hit that was not to be.
+ */
+export function damageOne(
+  root: string,
+  kind: Kind,
+  among: readonly Kind[],
+  damage: Damage,
+  random: Random,
+): string | undefined {
   const kinds = kindsIn(root);
   const files = kinds.get(kind);
   if (files === undefined) return undefined;
   const path = random.pick(files);
   const alike = files.filter((other) => other !== path);
-  const rest = [...kinds.values()].flat().filter((other) => other !== path && !isTwin(other));
+  const rest = among
+    .flatMap((other) => kinds.get(other) ?? [])
+    .filter((other) => other !== path && !isTwin(other));
   const others = alike.length > 0 ? alike : rest;
   damages[damage](path, random, others);
   return relative(root, path);
