@@ -131,6 +131,21 @@ test("a snapshot is made where SQLite is not, the log is cut behind it, and SQLi
   await store.close();
 });
 
+test("another database's sound file in the place of this one is set aside and made anew", async () => {
+  let store = await open();
+  for (const name of names(0, 5)) await store.make(name);
+  await store.close();
+  const file = new Sqlite(join(folder, "state", "metadata.db"));
+  expect(
+    file.prepare("update journal_database set name = 'identity' where name = 'metadata'").run().changes,
+  ).toBe(1);
+  file.close();
+  store = await open();
+  expect(said.join("\n")).toMatch(/metadata\.db does not lie on the journal: it is set aside and made anew/);
+  expect(await store.names()).toEqual(names(0, 5));
+  await store.close();
+});
+
 test("an hour after the last one a snapshot is made by itself, and not before", async () => {
   const clock = new ManualClock();
   const store = await open(clock);

@@ -187,7 +187,7 @@ export class JournalKeeper {
 
   /** See JournalPlace. */
   async #prepare(name: string, path: string): Promise<void> {
-    const stands = existsSync(path) ? positionOf(path) : "nothing";
+    const stands = existsSync(path) ? positionOf(path, name) : "nothing";
     if (stands !== "nothing" && stands !== "never" && (await this.#liesOn(stands))) return;
     if (stands === "never" && this.journal.isNew) {
       this.#adopted = true;
@@ -201,7 +201,7 @@ export class JournalKeeper {
     }
     for (const snapshot of snapshotsIn(this.#options.journal.folders)) {
       const file = `${snapshot.path}/${name}.db`;
-      const position = existsSync(file) ? positionOf(file) : "nothing";
+      const position = existsSync(file) ? positionOf(file, name) : "nothing";
       if (position === "nothing" || position === "never" || !(await this.#liesOn(position))) continue;
       await restoreFile(file, path, this.#end.signal, (progress) =>
         this.#tell(`Restoring ${name} from ${snapshot.path}`, progress),
@@ -240,11 +240,11 @@ function removeUnfinished(folder: string): void {
 }
 
 /** "never": it never stood on a journal; "nothing": it cannot be read. */
-function positionOf(path: string): Position | "never" | "nothing" {
+function positionOf(path: string, name: string): Position | "never" | "nothing" {
   let database: Sqlite.Database | undefined;
   try {
     database = new Sqlite(path, { readonly: true });
-    return positionIn(database) ?? "never";
+    return positionIn(database, name) ?? "never";
   } catch {
     return "nothing";
   } finally {

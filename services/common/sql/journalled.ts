@@ -51,6 +51,9 @@ export class JournalledConnection {
     this.#connection = connection;
     this.#recorder = recorder;
     connection.exec(createPositionTable);
+    connection
+      .prepare("insert into journal_database select ? where not exists (select 1 from journal_database)")
+      .run(place.name);
     this.#setPosition = connection.prepare(
       "update journal_position set epoch = ?, number = ?, checksum = ? where id = 1 and number < ?",
     );
@@ -93,7 +96,7 @@ export class JournalledConnection {
   async catchUp(): Promise<void> {
     const { journal, name } = this.#place;
     const { epoch } = journal;
-    const entries = await journal.recordsAfter(positionIn(this.#connection) ?? origin);
+    const entries = await journal.recordsAfter(positionIn(this.#connection, name) ?? origin);
     if (entries === undefined)
       throw new CairnError("DATABASE_UNAVAILABLE", {
         message: `${this.#connection.name} does not lie on the journal: start again to restore it from a snapshot.`,
@@ -144,12 +147,22 @@ export class JournalledConnection {
 const createPositionTable = `
   create table if not exists journal_position
     (id integer primary key check (id = 1), epoch integer not null, number integer not null, checksum integer not null);
-  insert into journal_position select 1, 0, 0, 0 where not exists (select 1 from journal_position);`;
+  insert into journal_position select 1, 0, 0, 0 where not exists (select 1 from journal_position);
+  create table if not exists journal_database (name text not null);`;
 
-/** Where a database stands on the journal; undefined when it never stood on one. Throws what SQLite throws. */
-export function positionIn(connection: Sqlite.Database): Position | undefined {
-  const table = connection.prepare("select 1 from sqlite_master where name = 'journal_position'").get();
-  if (table === undefined) return undefined;
+/**
+ * Where a database stands on the journal; undefined when it never stood on one. Throws what SQLite throws, and when
+ * the file is that of another database: a right file in the wrong place.
+ */
+export function positionIn(connection: Sqlite.Database, name: string): Position | undefined {
+  const has = (table: string) =>
+    connection.prepare("select 1 from sqlite_master where name = ?").get(table) !== undefined;
+  if (!has("journal_position")) return undefined;
+  const owner = has("journal_database")
+    ? (connection.prepare("select name from journal_database").pluck().get() as string | undefined)
+    : undefined;
+  if (owner !== undefined && owner !== name)
+    throw new Error(`${connection.name} is the database of ${owner}, not of ${name}`);
   const row = connection.prepare("select epoch, number, checksum from journal_position").get() as
     | Position
     | undefined;
