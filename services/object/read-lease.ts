@@ -26,6 +26,8 @@ export class ReadLease implements Watched {
   #leaseId = "";
   #dueAtMs: number;
   #held = false;
+  /** Settles when the last word of holding it has been answered. */
+  #holding: Promise<unknown> = Promise.resolve();
   #ended = false;
 
   constructor(deps: LeaseDependencies, blobIds: readonly string[]) {
@@ -42,7 +44,7 @@ export class ReadLease implements Watched {
     if (!this.#held) this.#leaseId = newId();
     this.#held = true;
     const value = { leaseId: this.#leaseId, blobIds: [...this.#blobIds], ttlMs: BigInt(Math.ceil(ttlMs)) };
-    this.#deps.commits.apply({ case: "holdLease", value }, newCall()).catch((error) => {
+    this.#holding = this.#deps.commits.apply({ case: "holdLease", value }, newCall()).catch((error) => {
       this.#deps.log.warn({ err: error }, "the lease of a long read was not renewed");
     });
   }
@@ -52,8 +54,11 @@ export class ReadLease implements Watched {
     this.#deps.watch.delete(this);
     if (!this.#held) return;
     const value = { leaseId: this.#leaseId };
-    this.#deps.commits.apply({ case: "endLease", value }, newCall()).catch((error) => {
-      this.#deps.log.debug({ err: error }, "a read lease is left to end by itself");
-    });
+    // Never before it: a lease that is held behind its end would keep its blobs until it ends by itself.
+    this.#holding
+      .then(() => this.#deps.commits.apply({ case: "endLease", value }, newCall()))
+      .catch((error) => {
+        this.#deps.log.debug({ err: error }, "a read lease is left to end by itself");
+      });
   }
 }

@@ -64,7 +64,7 @@ test(
     client.close();
     expect(await store.stop()).toBe(0);
   },
-  60_000 + embeddedCycles * cycleMs,
+  150_000 + embeddedCycles * cycleMs,
 );
 
 test(
@@ -109,7 +109,7 @@ test(
       await database.drop();
     }
   },
-  90_000 + splitCycles * cycleMs,
+  240_000 + splitCycles * cycleMs,
 );
 
 function told(load: MixedLoad): string {

@@ -71,6 +71,9 @@ async function wrongWith(
 /** How many replicas each volume is named for, as the metadata's own tables say. */
 export type NamedReplicas = () => Promise<ReadonlyMap<string, number>>;
 
+/** Longer than the minute that the lease of a reader that was killed keeps its blobs. */
+const leftOverMs = 90_000;
+
 /**
  * Waits until the queues have run, and every volume holds exactly the replicas that metadata names: no orphan, no
  * copy short. Fails with what differs.
@@ -78,7 +81,7 @@ export type NamedReplicas = () => Promise<ReadonlyMap<string, number>>;
 export async function nothingIsLeftOver(
   client: StoreClient,
   named: NamedReplicas,
-  timeoutMs = 60_000,
+  timeoutMs = leftOverMs,
 ): Promise<void> {
   let difference = "nothing was compared";
   const isClean = async () => {
@@ -99,7 +102,7 @@ export async function nothingIsLeftOver(
 }
 
 /** Removes all objects and buckets; then not one replica may be left on any node. */
-export async function removeAll(client: StoreClient, timeoutMs = 60_000): Promise<void> {
+export async function removeAll(client: StoreClient, timeoutMs = leftOverMs): Promise<void> {
   for (const bucket of await client.bucketNames()) {
     const keys = (await client.list(bucket, 1_000)).map(({ key }) => ({ key }));
     for (let at = 0; at < keys.length; at += 1_000) {
