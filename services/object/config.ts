@@ -38,7 +38,7 @@ export type WriteLimits = {
 export type ReadLimits = {
   /** A replica that sends nothing for this long is left for another one. */
   readonly stallMs: number;
-  /** The same where no other one is left: a store that is overloaded answers late rather than not at all. */
+  /** The same where no other one is left, or all were tried: an overloaded store answers late rather than not. */
   readonly lastStallMs: number;
   /** How long the volume is then read only when nothing else is left. */
   readonly avoidMs: number;

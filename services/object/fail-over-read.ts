@@ -40,6 +40,8 @@ export class FailOverRead {
   #rest: Slice | undefined;
   /** The copies of its blob that were not tried yet, best first. */
   #choices: Choice[] = [];
+  /** Those that were too slow or could not be reached, for a second try when nothing else is left; then undefined. */
+  #slow: Choice[] | undefined = [];
   #replica: { readonly choice: Choice; readonly read: ReplicaReading } | undefined;
   /** A node answered that it does not hold the blob. */
   #lacked = false;
@@ -103,13 +105,19 @@ export class FailOverRead {
     throwIfEnded(this.#call);
     const rest = this.#rest as Slice;
     let choice = this.#choices.shift();
+    if (choice === undefined && this.#slow !== undefined) {
+      this.#choices = this.#slow;
+      this.#slow = undefined;
+      choice = this.#choices.shift();
+    }
     if (choice === undefined) {
       await this.#lookUp(rest);
       choice = this.#choices.shift();
       if (choice === undefined) throw this.#unavailable(rest);
     }
     const { watch, clock, limits } = this.#deps;
-    const stallMs = this.#choices.length > 0 ? limits.stallMs : limits.lastStallMs;
+    const others = this.#slow !== undefined && this.#choices.length > 0;
+    const stallMs = others ? limits.stallMs : limits.lastStallMs;
     const deps = { watch, clock, stallMs };
     const Read = rest.lengthBytes <= smallBlobBytes ? SmallReplicaRead : ReplicaRead;
     this.#replica = { choice, read: new Read(deps, choice.client, choice.volumeId, rest, this.#call) };
@@ -118,6 +126,7 @@ export class FailOverRead {
 
   #begin(slice: Slice): void {
     this.#rest = slice;
+    this.#slow = [];
     this.#choices = readOrder(this.#known(this.#copies.get(slice.blobId) ?? []), this.#deps.random);
     // Copies may have moved since the lookup, so not knowing any is as good as a node that lacks it.
     this.#lacked = this.#choices.length === 0;
@@ -158,6 +167,7 @@ export class FailOverRead {
       return;
     }
     // Slow or unreachable is not bad: only avoided for a while (P9).
+    this.#slow?.push(choice);
     this.#deps.cluster.avoidReads(volumeId, this.#deps.limits.avoidMs);
     this.#deps.metrics.failovers.inc({ why: "unavailable" });
   }

@@ -138,6 +138,16 @@ test("nodes that are all slower than a replica may be answer late, not with an e
   expect(await store.queues()).toMatchObject({ repairs: 0n });
 });
 
+test("a node that was slow is asked again when the others fail", async () => {
+  const body = randomBytes(100);
+  await store.put(bucket, "key", body);
+  const [slow, ...others] = store.nodes;
+  if (slow !== undefined) slow.faults.readDelayMs = 600;
+  for (const node of others) node.faults.breakReadsAfterBytes = 50;
+  for (let index = 0; index < 3; index++)
+    expect((await store.get(bucket, "key")).body.equals(body)).toBe(true);
+});
+
 test("a damaged replica is served around and queued for repair", async () => {
   const body = randomBytes(2_000_000);
   await store.put(bucket, "key", body);
