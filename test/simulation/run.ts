@@ -120,7 +120,7 @@ export async function simulate(
     await heal(cluster, workload.clock, trace);
     await settle(cluster, workload, trace);
     for (const gateway of gatewayNames) await workload.readAll(gateway, 30);
-    const { lost, damaged, differing } = await damagedCopies(cluster);
+    const { lost, damaged, differing } = await damagedCopies(cluster, workload.clock);
     if (differing.length > 0) throw new Error(`copies differ: ${differing.join("; ")}`);
     if (lost.length > 0) throw new Error(`no good copy is left of ${lost.join(", ")}`);
     damaged.push(...cluster.foundBad.map((replica) => `${replica} was missing or damaged`));

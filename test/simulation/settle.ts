@@ -1,5 +1,6 @@
 import { CopyState } from "../../gen/cairn/metadata/v1/metadata_pb";
 import { VolumeState } from "../../gen/cairn/storage/v1/storage_pb";
+import { hasReason } from "../../services/common/errors/cairn-error";
 import { newCall } from "../../services/common/rpc/call";
 import type { Clock } from "../../services/common/time/clock";
 import { type Cluster, gatewayNames, type NodeName, nodeNames } from "./cluster";
@@ -87,6 +88,7 @@ export async function unsettled(cluster: Cluster): Promise<string[]> {
 /** Every copy that counts is read whole from its node; one that is damaged is what no scrub has found yet. */
 export async function damagedCopies(
   cluster: Cluster,
+  clock: Clock,
 ): Promise<{ damaged: string[]; lost: string[]; differing: string[] }> {
   const metadata = cluster.metadata?.client;
   const facts = new Map<string, { crc32c: number; sizeBytes: bigint; good: number }>();
@@ -103,7 +105,9 @@ export async function damagedCopies(
         const known = facts.get(blobId) ?? { crc32c: -1, sizeBytes: -1n, good: 0 };
         facts.set(blobId, known);
         try {
-          const { crc32c, sizeBytes } = await node.verifyBlob({ blobId, volumeId }, newCall());
+          const { crc32c, sizeBytes } = await onceOpen(clock, () =>
+            node.verifyBlob({ blobId, volumeId }, newCall()),
+          );
           if (known.good > 0 && (known.crc32c !== crc32c || known.sizeBytes !== sizeBytes))
             differing.push(`${name} has other bytes of ${blobId}`);
           Object.assign(known, { crc32c, sizeBytes, good: known.good + 1 });
@@ -118,4 +122,16 @@ export async function damagedCopies(
     differing,
     lost: [...facts].filter(([, { good }]) => good === 0).map(([blobId]) => blobId),
   };
+}
+
+/** A disk whose last slow calls have not come back yet is waited for: it opens by itself (P9). */
+async function onceOpen<T>(clock: Clock, work: () => Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (tries === 30 || !hasReason(error, "VOLUME_SUSPENDED")) throw error;
+      await clock.sleep(1_000);
+    }
+  }
 }
