@@ -4,10 +4,8 @@ import { ConfigError } from "../common/config/options";
 import type { DatabaseFolder } from "../common/journal/journal-keeper";
 import type { ExclusiveLock } from "../common/lifecycle/exclusive-lock";
 import { FolderHeldError, lockFolder } from "../common/lifecycle/folder-lock";
+import type { LostFolder } from "../storage/disk-failure";
 import { makeFolder } from "./make-folder";
-
-/** A folder that was given and that the store goes on without. */
-export type LostFolder = { readonly folder: string; readonly why: string };
 
 /** Where an embedded store keeps what (D§2). Of `roots`, those that could be used are locked until `release`. */
 export type DataFolders = {

@@ -1,20 +1,11 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ConfigError } from "../common/config/options";
 import type { JournalKeeper } from "../common/journal/journal-keeper";
 import type { Clock } from "../common/time/clock";
 import type { EmbeddedStore } from "../compose";
 import type { DataFolders } from "./data-folders";
+import { replaceFile } from "./key-files";
 import { masterKeyOf } from "./master-key";
 import { describeCopies } from "./progress-line";
 
@@ -108,7 +99,7 @@ export class FolderReplacement {
       folders.take(to);
       this.#usable = [...this.#usable, to];
     }
-    writeSynced(join(to, markName), `${JSON.stringify({ from })}\n`);
+    replaceFile(join(to, markName), JSON.stringify({ from }));
     masterKeyOf(this.#running.masterKeyFile, [...this.#roots.filter((root) => root !== from), to]);
     const [fromJournal, toJournal] = [join(from, "journal"), join(to, "journal")];
     const statusOf = (wanted: string) => keeper.journal.status().find(({ folder }) => folder === wanted);
@@ -139,16 +130,6 @@ function replacedBy(folder: string): string | undefined {
     return (JSON.parse(readFileSync(join(folder, markName), "utf8")) as { from?: string }).from;
   } catch {
     return undefined;
-  }
-}
-
-function writeSynced(path: string, text: string): void {
-  const file = openSync(path, "w", 0o600);
-  try {
-    writeSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
   }
 }
 

@@ -26,11 +26,11 @@ export type EntranceOptions = {
  * that prototype).
  */
 export function createEntrance(options: EntranceOptions): RequestListener {
-  const { exchanges, pipeline, health } = options;
+  const { exchanges, pipeline, health, metrics, rest } = options;
   const s3 = new Map(s3Operations.map((operation) => [operation, asOperation(operation, options.s3)]));
   const ready = (exchange: Exchange) =>
     exchange.req.headers.authorization === undefined ? health.ready : health.readyForAdmins;
-  const app = createApp({ ...options, live: health.live, ready });
+  const app = createApp({ pipeline, live: health.live, ready, metrics, rest });
 
   const begin = (req: IncomingMessage, res: ServerResponse) => {
     const exchange = exchanges.begin(req, res);

@@ -2,7 +2,7 @@ import { CairnError } from "../common/errors/cairn-error";
 import type { Clock } from "../common/time/clock";
 import { codeOf, DiskError, isFatalToWrites, isUnreadable } from "./disk";
 
-/** A folder that a node of several disks goes on without (P9). */
+/** A folder that a node of several disks (P9), or an embedded store (I10), goes on without. */
 export type LostFolder = { readonly folder: string; readonly why: string };
 
 /** True when the disk failed or hangs, and nobody's configuration is wrong. */

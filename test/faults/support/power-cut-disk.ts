@@ -1,8 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { accessSync, constants } from "node:fs";
 import { until } from "../../support/until";
+import { type LoopImage, makeLoopImage, run } from "./loop-image";
 
 /** XFS or ext4 on an image file. Cutting its power loses all that no sync put there, as a real cut does. */
 export type PowerCutDisk = {
@@ -71,33 +70,6 @@ export function openPowerCutDisk(system: FileSystem): PowerCutDisk {
   };
 }
 
-function makePowerCutDisk(system: FileSystem) {
-  const place = mkdtempSync(join(tmpdir(), "cairn-power-"));
-  const image = join(place, "image");
-  const folder = join(place, "mount");
-  const mount = () => run("mount", "-o", "loop", image, folder);
-  const unmount = () => run("umount", folder);
-  const remove = () => {
-    try {
-      run("umount", "-l", folder);
-    } catch {
-      // It was not mounted any more.
-    }
-    rmSync(place, { recursive: true, force: true });
-  };
-  try {
-    writeFileSync(image, "");
-    truncateSync(image, imageBytes);
-    mkdirSync(folder);
-    run(`mkfs.${system}`, "-q", image);
-    mount();
-  } catch (error) {
-    remove();
-    throw error;
-  }
-  return { folder, mount, unmount, remove };
-}
-
-function run(command: string, ...args: string[]): void {
-  execFileSync(command, args, { stdio: ["ignore", "ignore", "pipe"] });
+function makePowerCutDisk(system: FileSystem): LoopImage {
+  return makeLoopImage("cairn-power-", imageBytes, [`mkfs.${system}`, "-q"]);
 }

@@ -1,16 +1,6 @@
-import { execFileSync } from "node:child_process";
-import {
-  closeSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { makeLoopImage } from "./loop-image";
 
 /** A small file system of its own, which can be filled to its last byte. */
 export type SmallDisk = {
@@ -36,36 +26,18 @@ export function whyNoSmallDisk(): string | undefined {
 
 /** ext4 on an image file, with no blocks kept for root. */
 export function openSmallDisk(sizeMiB: number): SmallDisk {
-  const place = mkdtempSync(join(tmpdir(), "cairn-small-"));
-  const [image, folder] = [join(place, "image"), join(place, "mount")];
+  const mkfs = ["mkfs.ext4", "-q", "-m", "0"] as const;
+  const { folder, remove } = makeLoopImage("cairn-small-", sizeMiB * 1024 * 1024, mkfs);
   const filler = join(folder, "filler");
-  const close = () => {
-    try {
-      run("umount", "-l", folder);
-    } catch {
-      // It was not mounted any more.
-    }
-    rmSync(place, { recursive: true, force: true });
-  };
-  try {
-    writeFileSync(image, "");
-    truncateSync(image, sizeMiB * 1024 * 1024);
-    mkdirSync(folder);
-    run("mkfs.ext4", "-q", "-m", "0", image);
-    run("mount", "-o", "loop", image, folder);
-  } catch (error) {
-    close();
-    throw error;
-  }
   // An end of the test process in the middle must not leave the mount behind.
-  process.once("exit", close);
+  process.once("exit", remove);
   return {
     folder,
     fill: () => fillWith(filler),
     free: () => rmSync(filler, { force: true }),
     close: () => {
-      process.removeListener("exit", close);
-      close();
+      process.removeListener("exit", remove);
+      remove();
     },
   };
 }
@@ -84,8 +56,4 @@ function fillWith(path: string): void {
   } finally {
     closeSync(fd);
   }
-}
-
-function run(command: string, ...args: string[]): void {
-  execFileSync(command, args, { stdio: ["ignore", "ignore", "pipe"] });
 }
